@@ -1,0 +1,42 @@
+"""What is asked: one list for one user, known or not, in one situation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from foretaste.errors import ConfigurationError
+
+MAX_K = 1000
+"""Longest list that one query may ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Asks for ``k`` items for a known user, for a history, or for both.
+
+    With only ``user_id`` a model uses what it learnt of that user. With ``history`` (item ids, oldest first) it folds
+    that history
+    in: it replaces the one known from training, so it must be complete. Unknown item ids in it are passed over.
+
+    Raises:
+        ConfigurationError: k out of range, or weights and history of unequal length.
+    """
+
+    user_id: str | None = None
+    history: Sequence[str] | None = None
+    history_weights: Sequence[float] | None = None
+    history_timestamps: Sequence[float] | None = None
+    k: int = 10
+    exclude: frozenset[str] = frozenset()
+    """Item ids that may not be in the list."""
+    exclude_seen: bool = True
+    """Leave out the items of the history."""
+    scenario: str = "default"
+    context: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= MAX_K:
+            raise ConfigurationError(f"k = {self.k} is out of range", hint=f"ask for 1 to {MAX_K} items")
+        for name in ("history_weights", "history_timestamps"):
+            values = getattr(self, name)
+            if values is not None and (self.history is None or len(values) != len(self.history)):
+                raise ConfigurationError(f"{name} needs one value for each item of the history")

@@ -1,0 +1,101 @@
+"""Two-way maps between outside ids and inside rows."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from foretaste.errors import DataFormatError
+
+UNKNOWN_ROW = -1
+
+
+class Vocabulary:
+    """Immutable two-way map between outside ids (text) and rows 0 … n-1.
+
+    >>> items = Vocabulary(["a", "b"])
+    >>> items.row("b"), items.row("x"), items.ids_of([1, 0])
+    (1, -1, ['b', 'a'])
+    """
+
+    def __init__(self, ids: Iterable[str] | pl.Series) -> None:
+        series = ids if isinstance(ids, pl.Series) else pl.Series("id", list(ids), dtype=pl.String)
+        series = series.cast(pl.String).alias("id")
+        if series.null_count():
+            raise DataFormatError(f"{series.null_count()} ids are missing")
+        if series.n_unique() != len(series):
+            twice = series.filter(series.is_duplicated()).head(3).to_list()
+            raise DataFormatError(f"ids occur more than once: {', '.join(map(repr, twice))} …")
+        self.ids = series
+        """All ids, in row order (text)."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __contains__(self, outside_id: object) -> bool:
+        return outside_id in self._index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and (self is other or self.digest == other.digest)
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({len(self)} ids)"
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {outside_id: row for row, outside_id in enumerate(self.ids.to_list())}
+
+    @cached_property
+    def digest(self) -> str:
+        """A sha256 over all ids in order: equal digests mean equal rows."""
+        text, offsets = self.arrays()
+        return hashlib.sha256(offsets.tobytes() + text.tobytes()).hexdigest()
+
+    def row(self, outside_id: str) -> int:
+        """The row of one id, -1 when unknown."""
+        return self._index.get(outside_id, UNKNOWN_ROW)
+
+    def rows(self, ids: Sequence[str] | pl.Series) -> npt.NDArray[np.int32]:
+        """Rows of many ids, int32, -1 where unknown."""
+        if isinstance(ids, pl.Series) and len(ids) > 10_000:
+            table = pl.DataFrame({"id": self.ids, "row": np.arange(len(self), dtype=np.int32)})
+            asked = pl.DataFrame({"id": ids.cast(pl.String)})
+            found = asked.join(table, on="id", how="left", maintain_order="left")["row"]
+            return found.fill_null(UNKNOWN_ROW).to_numpy().astype(np.int32, copy=False)
+        index = self._index
+        return np.fromiter((index.get(i, UNKNOWN_ROW) for i in ids), dtype=np.int32, count=len(ids))
+
+    def id(self, row: int) -> str:
+        """The id of one row."""
+        return str(self.ids[int(row)])
+
+    def ids_of(self, rows: Sequence[int] | npt.NDArray[np.integer]) -> list[str]:
+        """Ids of many rows."""
+        return self.ids.gather(np.asarray(rows, dtype=np.int64)).to_list()
+
+    def extended(self, ids: Iterable[str]) -> "Vocabulary":
+        """A vocabulary with the unknown ones of ``ids`` appended; rows of known ids stay."""
+        fresh = [i for i in dict.fromkeys(ids) if i not in self._index]
+        return Vocabulary(pl.concat([self.ids, pl.Series("id", fresh, dtype=pl.String)])) if fresh else self
+
+    def arrays(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        """The ids as UTF-8 bytes and offsets (n + 1), the form in which they are saved."""
+        lengths = self.ids.str.len_bytes().to_numpy().astype(np.int64)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+        text = "".join(self.ids.to_list()).encode()
+        return np.frombuffer(text, dtype=np.uint8), offsets
+
+    @classmethod
+    def from_arrays(cls, text: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Self:
+        """The opposite of :meth:`arrays`."""
+        raw = text.tobytes()
+        bounds = offsets.tolist()
+        return cls([raw[a:b].decode() for a, b in pairwise(bounds)])

@@ -1,0 +1,163 @@
+"""The event: one thing that one user did to one item at one time."""
+
+import math
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from foretaste.errors import InvalidRecordError
+
+MAX_ID_LENGTH = 256
+"""Characters in a user, item, event or session id."""
+
+MAX_CLOCK_SKEW_S = 24 * 3600.0
+"""How far in the future a timestamp may lie before the event is refused."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One interaction. ``event_id`` makes it idempotent: the same id applied twice counts once.
+
+    ``timestamp`` is in seconds since 1970-01-01 UTC. ``value`` is what came with the action (stars of a rating,
+    quantity of a
+    purchase, seconds read); None when nothing came. ``type`` is the action's name, e.g. ``view`` or ``purchase``.
+    """
+
+    event_id: str
+    user_id: str
+    item_id: str
+    type: str = "view"
+    value: float | None = None
+    timestamp: float
+    session_id: str | None = None
+    context: dict[str, Any] = {}
+    recommendation_id: str | None = None
+    position: int | None = None
+
+
+def new_event_id() -> str:
+    """A random event id, for a sender that gave none (its retries then count twice)."""
+    return uuid.uuid4().hex
+
+
+def parse_timestamp(value: object) -> float:
+    """Seconds since the epoch from a number (seconds, or milliseconds when above 1e11) or an ISO 8601 text.
+
+    A text without a zone is taken as UTC.
+
+    Raises:
+        InvalidRecordError: for anything else.
+
+    >>> parse_timestamp("1970-01-01T00:01:00Z")
+    60.0
+    """
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise InvalidRecordError(f"timestamp {value!r} is not a finite number")
+        return float(value) / 1000.0 if abs(value) > 1e11 else float(value)
+    if isinstance(value, str):
+        try:
+            return parse_timestamp(datetime.fromisoformat(value.strip()))
+        except ValueError:
+            try:
+                return parse_timestamp(float(value))
+            except ValueError:
+                pass
+    raise InvalidRecordError(
+        f"timestamp {str(value)[:60]!r} is neither seconds since 1970 nor ISO 8601",
+        hint="send e.g. 1767225600 or 2026-01-01T00:00:00Z",
+    )
+
+
+def check_id(value: object, field: str) -> str:
+    """The id as text; numbers are accepted.
+
+    Raises:
+        InvalidRecordError: empty, too long, not text or an integer, or with control characters.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise InvalidRecordError(f"{field} must be text or a whole number, not {type(value).__name__}")
+    if not value.strip():
+        raise InvalidRecordError(f"{field} is empty")
+    if len(value) > MAX_ID_LENGTH:
+        raise InvalidRecordError(
+            f"{field} has {len(value)} characters, at most {MAX_ID_LENGTH} are allowed: {value[:40]!r}…"
+        )
+    if not value.isprintable():
+        raise InvalidRecordError(f"{field} has control characters: {value[:40]!r}")
+    return value
+
+
+def check_event(record: Mapping[str, Any], *, now: float | None = None) -> Event:
+    """An event from a decoded record, or a reason why not.
+
+    ``product_id`` is read as ``item_id`` and ``action_type``, ``interaction_type`` or ``event_type`` as ``type``; a
+    missing
+    timestamp becomes ``now`` and a missing id a new one.
+
+    Raises:
+        InvalidRecordError: names the field, the value and what is allowed.
+    """
+    now = time.time() if now is None else now
+    user_id = check_id(_first(record, "user_id"), "user_id")
+    item_id = check_id(_first(record, "item_id", "product_id"), "item_id")
+    action = check_id(_first(record, "type", "action_type", "interaction_type", "event_type") or "view", "type")
+    raw_time = record.get("timestamp")
+    timestamp = now if raw_time is None else parse_timestamp(raw_time)
+    if timestamp < 0:
+        raise InvalidRecordError(f"timestamp {raw_time!r} lies before 1970")
+    if timestamp > now + MAX_CLOCK_SKEW_S:
+        raise InvalidRecordError(
+            f"timestamp {raw_time!r} lies more than a day in the future",
+            hint="check the sender's clock and unit",
+        )
+    event_id = record.get("event_id") or record.get("id")
+    session_id = record.get("session_id")
+    recommendation_id = record.get("recommendation_id")
+    context = record.get("context") or {}
+    if not isinstance(context, dict):
+        raise InvalidRecordError(f"context must be an object, not {type(context).__name__}")
+    return Event(
+        event_id=new_event_id() if event_id is None else check_id(event_id, "event_id"),
+        user_id=user_id,
+        item_id=item_id,
+        type=action.strip().lower().replace(" ", "_").replace("-", "_"),
+        value=_number(_first(record, "value", "rating"), "value"),
+        timestamp=timestamp,
+        session_id=None if session_id is None else check_id(session_id, "session_id"),
+        context=context,
+        recommendation_id=None if recommendation_id is None else check_id(recommendation_id, "recommendation_id"),
+        position=_position(record.get("position")),
+    )
+
+
+def _first(record: Mapping[str, Any], *names: str) -> Any:
+    for name in names:
+        if record.get(name) is not None:
+            return record[name]
+    return None
+
+
+def _number(value: object, field: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidRecordError(f"{field} must be a number, not {str(value)[:40]!r}")
+    if not math.isfinite(value) or abs(value) > 1e15:
+        raise InvalidRecordError(f"{field} {value!r} is not a usable finite number")
+    return float(value)
+
+
+def _position(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1_000_000:
+        raise InvalidRecordError(f"position must be a whole number from 0, not {str(value)[:40]!r}")
+    return value

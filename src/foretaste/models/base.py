@@ -1,0 +1,425 @@
+"""The contract of every model: fit on a data set, then score and rank for users known and unknown, in batches."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal, Self, final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from foretaste.data import Dataset, Histories, Population, Query, Reason, RecLists, Vocabulary
+from foretaste.errors import (
+    ColdStartError,
+    ConfigurationError,
+    DataInsufficientError,
+    ModelTrainingError,
+    NotFittedError,
+    UnknownItemError,
+    UnknownUserError,
+    UnsupportedError,
+)
+from foretaste.models.batches import Rows, UserBatch, Users, as_queries, build_batch, known_batch, left_out
+from foretaste.models.config import ModelConfig, checked_config
+from foretaste.models.ranking import rank_blocks
+from foretaste.models.reasons import because_items
+from foretaste.models.state import State, pack_csr, unpack_csr
+
+FloatBlock = npt.NDArray[np.float32]
+OnProgress = Callable[[int, int, float | None], None]
+"""Called with (step, steps, loss or None) while a model is fitted."""
+
+
+class Recommender(ABC):
+    """Learns from a :class:`Dataset` and ranks items for users.
+
+    A model is one class: its config, its capability flags, ``_fit`` and ``_scores`` (and, where it can,
+    ``_item_similarity``,
+    ``_contributions``, ``_pair_scores``). Everything else (batches, masks, top-k, unknown users, saving) is done here
+    once.
+    ``state_fields`` names the attributes that make up the fitted model: arrays, sparse matrices and JSON values.
+    """
+
+    name: ClassVar[str]
+    config_class: ClassVar[type[ModelConfig]] = ModelConfig
+    state_fields: ClassVar[tuple[str, ...]] = ()
+
+    scores_new_users: ClassVar[bool] = False
+    """Scores a user never seen in training from a history alone (fold-in)."""
+    scores_without_history: ClassVar[bool] = False
+    """Serves anybody, even with no history at all (popular, newest, random)."""
+    scores_new_items: ClassVar[bool] = False
+    """Scores items without interactions, from their features."""
+    predicts_ratings: ClassVar[bool] = False
+    """``score`` is on the rating scale of the data."""
+    updates_incrementally: ClassVar[bool] = False
+    """``update`` learns from more data without starting over."""
+    explains_exactly: ClassVar[bool] = False
+    """``explain`` gives shares of the score itself, not of a stand-in."""
+    finds_similar_items: ClassVar[bool] = False
+    """``similar_items`` works."""
+    reason_kind: ClassVar[str] = "because_items"
+    """The kind of :class:`Reason` given where no history item can be named."""
+
+    def __init__(self, config: ModelConfig | None = None, **parameters: Any) -> None:
+        if config is not None and parameters:
+            raise ConfigurationError("give either a config or parameters, not both")
+        self.config: Any = config if config is not None else checked_config(self.name, self.config_class, parameters)
+        self._population: Population | None = None
+
+    def __repr__(self) -> str:
+        changed = self.config.model_dump(exclude_defaults=True)
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in changed.items())})"
+
+    # --- fitting -------------------------------------------------------------------------------------------------
+
+    @final
+    def fit(self, data: Dataset, *, on_progress: OnProgress | None = None) -> Self:
+        """Learn from ``data``; a second call starts over.
+
+        Raises:
+            DataInsufficientError: no user, no item or no interaction.
+            ModelTrainingError: the result would not be finite.
+        """
+        self._check_enough(data)
+        self._on_progress = on_progress
+        self._population = data.population
+        try:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                self._fit(data)
+        except np.linalg.LinAlgError as exc:
+            self._population = None
+            raise ModelTrainingError(
+                f"model {self.name!r} could not be solved: {exc}", hint="raise its regularization"
+            ) from exc
+        except BaseException:
+            self._population = None
+            raise
+        self._check_finite()
+        return self
+
+    @final
+    def update(self, data: Dataset) -> Self:
+        """Learn from ``data``, which holds what the model was fitted on and more: rows of known ids must be the same.
+
+        Raises:
+            UnsupportedError: the model cannot (``updates_incrementally``).
+            ConfigurationError: the vocabularies do not extend the fitted ones.
+        """
+        if not self.updates_incrementally:
+            raise UnsupportedError(f"model {self.name!r} cannot be updated", hint="fit it again")
+        known = self.population
+        for old, new in ((known.users, data.users), (known.items, data.items)):
+            if len(new) < len(old) or not new.ids.head(len(old)).equals(old.ids):
+                raise ConfigurationError("the data set's ids do not extend those the model was fitted on")
+        self._population = data.population
+        self._update(data)
+        self._check_finite()
+        return self
+
+    def _check_enough(self, data: Dataset) -> None:
+        for what, count in (
+            ("users", data.n_users),
+            ("items", data.n_items),
+            ("interactions", len(data.interactions)),
+        ):
+            if count == 0:
+                raise DataInsufficientError(f"data set {data.name!r} has no {what}", hint="at least one is needed")
+
+    def _check_finite(self) -> None:
+        for field_name in self.state_fields:
+            value = getattr(self, field_name)
+            values = value.data if isinstance(value, sparse.csr_array) else value
+            if isinstance(values, np.ndarray) and values.dtype.kind == "f" and not np.isfinite(values).all():
+                self._population = None
+                raise ModelTrainingError(
+                    f"model {self.name!r} gave values that are not finite in {field_name!r}",
+                    hint="raise its regularization or lower its learning rate",
+                )
+
+    def _report(self, step: int, steps: int, loss: float | None = None) -> None:
+        if getattr(self, "_on_progress", None) is not None:
+            self._on_progress(step, steps, loss)  # type: ignore[misc]
+
+    @property
+    def population(self) -> Population:
+        """Whom and what the model was fitted on.
+
+        Raises:
+            NotFittedError: before ``fit``.
+        """
+        if self._population is None:
+            raise NotFittedError(f"model {self.name!r} is not fitted yet", hint="call fit(dataset) first")
+        return self._population
+
+    @property
+    def users(self) -> Vocabulary:
+        """Ids of the users known from training."""
+        return self.population.users
+
+    @property
+    def items(self) -> Vocabulary:
+        """Ids of the items that can be ranked."""
+        return self.population.items
+
+    # --- ranking -------------------------------------------------------------------------------------------------
+
+    @final
+    def recommend(
+        self,
+        users: Users = None,
+        k: int | None = None,
+        *,
+        exclude_seen: bool = True,
+        allowed: npt.NDArray[np.bool_] | None = None,
+        unknown: Literal["raise", "empty"] = "raise",
+        explain: bool = False,
+    ) -> RecLists:
+        """The ``k`` best items for each user, best first, items of the history left out.
+
+        Args:
+            users: outside ids, queries, rows of the fitted population, or None for everybody it knows.
+            k: list length; by default 10, or the longest ``k`` among the queries.
+            exclude_seen: leave out items of the history (queries carry their own switch).
+            allowed: mask of items that may be shown, (I,) for all or (B, I).
+            unknown: what to do with a user of whom nothing is known and whom the model cannot serve without: raise,
+            or give an empty
+                list.
+            explain: attach a reason to every item.
+
+        Returns:
+            Lists padded where fewer than ``k`` items qualify. An item that the model has no evidence for is left out.
+
+        Raises:
+            UnknownUserError, ColdStartError: with ``unknown="raise"``.
+            ConfigurationError: k below 1, or a mask of the wrong shape.
+        """
+        queries = as_queries(users)
+        k = k if k is not None else max((q.k for q in queries), default=10) if queries is not None else 10
+        if k < 1:
+            raise ConfigurationError(f"k = {k} is out of range", hint="ask for at least one item")
+        batch, user_ids = build_batch(self.population, users, queries)
+        servable = self._servable(batch, user_ids, unknown)
+        n_items = len(self.items)
+        if allowed is not None and allowed.shape not in {(n_items,), (len(batch), n_items)}:
+            raise ConfigurationError(f"the mask has shape {allowed.shape}, expected ({n_items},)")
+        seen = left_out(self.items, batch, queries, exclude_seen=exclude_seen)
+        rows, scores = rank_blocks(
+            lambda start, stop: self._scores(batch.block(start, stop)),
+            n_users=len(batch),
+            n_items=n_items,
+            k=min(k, n_items),
+            seen=seen,
+            allowed=allowed,
+        )
+        rows[~servable] = -1
+        scores[~servable] = np.nan
+        if queries is not None:
+            for b, query in enumerate(queries):
+                rows[b, query.k :] = -1
+                scores[b, query.k :] = np.nan
+        lists = RecLists(rows, scores, self.items, user_ids)
+        return lists.with_reasons(self._reasons(batch, rows)) if explain else lists
+
+    @final
+    def score(self, user_ids: Sequence[str], item_ids: Sequence[str]) -> npt.NDArray[np.float32]:
+        """The score of each pair (N,), or its predicted rating (``predicts_ratings``); NaN for an unknown user or
+        item.
+        """
+        if len(user_ids) != len(item_ids):
+            raise ConfigurationError(f"{len(user_ids)} users and {len(item_ids)} items do not make pairs")
+        return self.score_rows(self.users.rows(user_ids), self.items.rows(item_ids))
+
+    @final
+    def score_rows(self, user_rows: Rows, item_rows: Rows) -> npt.NDArray[np.float32]:
+        """Like :meth:`score` for inside rows; -1 gives NaN."""
+        out = np.full(len(user_rows), np.nan, dtype=np.float32)
+        known = (user_rows >= 0) & (item_rows >= 0)
+        if known.any():
+            out[known] = self._pair_scores(user_rows[known], item_rows[known])
+        return out
+
+    @final
+    def similar_items(
+        self,
+        item_ids: Sequence[str] | None = None,
+        k: int = 10,
+        *,
+        allowed: npt.NDArray[np.bool_] | None = None,
+    ) -> RecLists:
+        """The ``k`` items most similar to each of ``item_ids`` (all by default), the item itself left out.
+
+        ``user_ids`` of the result hold the item asked for.
+
+        Raises:
+            UnsupportedError: the model knows no item similarity.
+            UnknownItemError: an id that was not in training.
+        """
+        if not self.finds_similar_items:
+            raise UnsupportedError(f"model {self.name!r} knows no item similarity", hint="use item_knn, ease or ials")
+        if k < 1:
+            raise ConfigurationError(f"k = {k} is out of range", hint="ask for at least one item")
+        ids = self.items.ids.to_list() if item_ids is None else list(item_ids)
+        rows = self.items.rows(ids)
+        if (rows < 0).any():
+            missing = ids[int(np.flatnonzero(rows < 0)[0])]
+            raise UnknownItemError(f"item {missing!r} is not among the model's {len(self.items)} items")
+        itself = Histories.from_lists([[row] for row in rows], len(self.items))
+        found, scores = rank_blocks(
+            lambda start, stop: self._item_similarity(rows[start:stop]),
+            n_users=len(rows),
+            n_items=len(self.items),
+            k=min(k, len(self.items)),
+            seen=itself,
+            allowed=allowed,
+        )
+        return RecLists(found, scores, self.items, ids)
+
+    @final
+    def explain(self, user: str | Query, item_ids: Sequence[str]) -> tuple[Reason | None, ...]:
+        """One reason for each of ``item_ids``, whether or not they are in the user's list.
+
+        Raises:
+            UnknownUserError, UnknownItemError.
+        """
+        query = Query(user_id=user) if isinstance(user, str) else user
+        batch, user_ids = build_batch(self.population, [query], [query])
+        self._servable(batch, user_ids, "raise")
+        rows = self.items.rows(item_ids)
+        if (rows < 0).any():
+            raise UnknownItemError(f"item {item_ids[int(np.argmax(rows < 0))]!r} is not among the model's items")
+        return self._reasons(batch, rows[None, :])[0]
+
+    # --- what a model writes -------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _fit(self, data: Dataset) -> None:
+        """Set the attributes named in ``state_fields``."""
+
+    @abstractmethod
+    def _scores(self, batch: UserBatch) -> FloatBlock:
+        """Scores (B, I) float32 in a fresh array; -inf where there is no evidence for an item. Called from several
+        threads.
+        """
+
+    def _update(self, data: Dataset) -> None:
+        raise UnsupportedError(f"model {self.name!r} cannot be updated")
+
+    def _pair_scores(self, user_rows: Rows, item_rows: Rows) -> npt.NDArray[np.float32]:
+        """Scores (N,) of known pairs; by default picked from ``_scores`` of the distinct users, block by block."""
+        distinct, places = np.unique(user_rows, return_inverse=True)
+        out = np.empty(len(user_rows), dtype=np.float32)
+        order = np.argsort(places, kind="stable")
+        batch = known_batch(self.population, distinct.astype(np.int32))
+        step = max(1, 16_000_000 // max(1, len(self.items)))
+        for start in range(0, len(distinct), step):
+            stop = min(start + step, len(distinct))
+            picks = order[np.searchsorted(places[order], start) : np.searchsorted(places[order], stop)]
+            out[picks] = self._scores(batch.block(start, stop))[places[picks] - start, item_rows[picks]]
+        return out
+
+    def _item_similarity(self, rows: Rows) -> FloatBlock:
+        """Similarity (n, I) of items ``rows`` to all items, -inf where none."""
+        raise UnsupportedError(f"model {self.name!r} knows no item similarity")
+
+    def _contributions(self, batch: UserBatch, item_rows: Rows) -> npt.NDArray[np.floating] | None:
+        """For one user: how much each history entry adds to the score of each item, (H, n); None when the model
+        cannot say.
+        """
+        return None
+
+    def _reasons(self, batch: UserBatch, item_rows: Rows) -> list[tuple[Reason | None, ...]]:
+        """Reasons (B, k) for the items of each user's list; -1 rows get None."""
+        return [self._reasons_of_one(batch.block(b, b + 1), item_rows[b]) for b in range(len(batch))]
+
+    def _reasons_of_one(self, batch: UserBatch, item_rows: Rows) -> tuple[Reason | None, ...]:
+        shown = item_rows >= 0
+        plain = None if self.reason_kind == "because_items" else Reason(self.reason_kind)
+        contributions = None
+        if shown.any() and len(batch.histories.item_rows):
+            contributions = self._contributions(batch, item_rows[shown])
+        if contributions is None:
+            return tuple(plain if is_shown else None for is_shown in shown)
+        history_ids = self.items.ids_of(batch.histories.item_rows)
+        found = iter(because_items(history_ids, contributions, exact=self.explains_exactly))
+        return tuple(next(found) if is_shown else None for is_shown in shown)
+
+    # --- saving --------------------------------------------------------------------------------------------------
+
+    @final
+    def state(self) -> State:
+        """The fitted model as arrays and JSON, without the population (save that once for all models)."""
+        population = self.population
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        values: dict[str, Any] = {}
+        matrices: list[str] = []
+        for field_name in self.state_fields:
+            value = getattr(self, field_name)
+            if isinstance(value, sparse.csr_array):
+                arrays |= pack_csr(field_name, value)
+                matrices.append(field_name)
+            elif isinstance(value, np.ndarray):
+                arrays[field_name] = value
+            else:
+                values[field_name] = value
+        meta = {
+            "config": self.config.model_dump(mode="json"),
+            "values": values,
+            "matrices": matrices,
+            "n_users": len(population.users),
+            "n_items": len(population.items),
+            "items": population.items.digest,
+        }
+        return State(self.name, meta, arrays)
+
+    @classmethod
+    @final
+    def from_state(cls, state: State, population: Population) -> Self:
+        """A fitted model from its state and the population it was fitted on.
+
+        Raises:
+            CorruptStateError: the parts do not belong together.
+        """
+        from foretaste.models.restore import check_fields
+
+        check_fields(cls, state, population)
+        model = cls(**state.meta["config"])
+        model._population = population
+        for field_name in cls.state_fields:
+            if field_name in state.meta["matrices"]:
+                setattr(model, field_name, unpack_csr(field_name, state.arrays))
+            elif field_name in state.arrays:
+                setattr(model, field_name, state.arrays[field_name])
+            else:
+                setattr(model, field_name, state.meta["values"][field_name])
+        model._restored()
+        return model
+
+    def _restored(self) -> None:  # noqa: B027 - optional hook
+        """Rebuild what is derived from ``state_fields`` (called after loading)."""
+
+    # --- batches ---------------------------------------------------------------------------------------
+
+    def _servable(
+        self, batch: UserBatch, user_ids: Sequence[str | None], unknown: Literal["raise", "empty"]
+    ) -> npt.NDArray[np.bool_]:
+        """Which users the model can say anything about (B,)."""
+        if self.scores_without_history:
+            return np.ones(len(batch), dtype=bool)
+        has_history = np.asarray(batch.histories.lengths > 0)
+        servable = (batch.rows >= 0) | has_history if self.scores_new_users else batch.rows >= 0
+        if unknown == "raise" and not servable.all():
+            bad = int(np.argmin(servable))
+            if has_history[bad]:
+                raise ColdStartError(
+                    f"model {self.name!r} cannot serve user {user_ids[bad]!r} from a history alone",
+                    hint="use a model with scores_new_users, or train again with this user",
+                )
+            raise UnknownUserError(
+                f"user {user_ids[bad]!r} is not among the {len(self.users)} known ones and came without a history",
+                hint="pass a Query with a history, or unknown='empty'",
+            )
+        return servable
+
+
+__all__ = ["FloatBlock", "ModelConfig", "OnProgress", "Recommender", "Rows", "UserBatch"]

@@ -1,0 +1,1 @@
+"""Models that need next to nothing: what every other model must beat."""

@@ -1,0 +1,112 @@
+"""From what a caller names (ids, queries, rows) to the batch that a model scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.data import Histories, Population, Query, Vocabulary
+from foretaste.errors import UnknownUserError
+
+Rows = npt.NDArray[np.int32]
+Users = Sequence[str] | Sequence[Query] | Rows | None
+
+
+@dataclass(frozen=True)
+class UserBatch:
+    """The users to score: known rows, current histories, and whether the history is newer than training.
+
+    A model uses ``rows`` when it has learnt something of the user and ``folded`` is False; else it scores from
+    ``histories``.
+    """
+
+    rows: Rows  # (B,) row in the fitted population, -1 for an unseen user
+    histories: Histories  # (B) complete histories, as known now
+    folded: npt.NDArray[np.bool_]  # (B,) the history came with the query, so it must be folded in
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def block(self, start: int, stop: int) -> "UserBatch":
+        """Users ``start:stop`` of the batch."""
+        return UserBatch(self.rows[start:stop], self.histories.block(start, stop), self.folded[start:stop])
+
+
+def known_batch(population: Population, rows: Rows) -> UserBatch:
+    """Users of the population with the histories they were trained on; -1 gives an unseen user."""
+    return UserBatch(rows, population.histories.take(rows), np.zeros(len(rows), dtype=bool))
+
+
+def as_queries(users: Users) -> Sequence[Query] | None:
+    """``users`` when they are queries, else None."""
+    if users is None or isinstance(users, np.ndarray) or len(users) == 0:
+        return None
+    return users if isinstance(users[0], Query) else None  # type: ignore[return-value]
+
+
+def build_batch(
+    population: Population, users: Users, queries: Sequence[Query] | None
+) -> tuple[UserBatch, Sequence[str | None]]:
+    """The batch of ``users`` (or of ``queries`` when given) and their outside ids.
+
+    Raises:
+        UnknownUserError: a row outside the population.
+    """
+    if queries is not None:
+        return _query_batch(population, queries), [query.user_id for query in queries]
+    n_users = len(population.users)
+    if users is None:
+        everybody = np.arange(n_users, dtype=np.int32)
+        batch = UserBatch(everybody, population.histories, np.zeros(n_users, dtype=bool))
+        return batch, population.users.ids.to_list()
+    if isinstance(users, np.ndarray):
+        if len(users) and not 0 <= int(users.min()) <= int(users.max()) < n_users:
+            raise UnknownUserError(f"a user row is outside 0 … {n_users - 1}")
+        return known_batch(population, users.astype(np.int32)), population.users.ids_of(users)
+    ids = [str(user) for user in users]
+    return known_batch(population, population.users.rows(ids)), ids
+
+
+def _query_batch(population: Population, queries: Sequence[Query]) -> UserBatch:
+    rows = population.users.rows([query.user_id or "" for query in queries])
+    known = population.histories.take(rows)
+    folded = np.array([query.history is not None for query in queries], dtype=bool)
+    if not folded.any():
+        return UserBatch(rows, known, folded)
+    item_rows: list[Rows] = []
+    weights: list[npt.NDArray[np.floating]] = []
+    times: list[npt.NDArray[np.floating]] = []
+    for b, query in enumerate(queries):
+        part = known.slice(b)
+        if query.history is None:
+            item_rows.append(known.item_rows[part])
+            weights.append(known.weights[part])
+            times.append(known.timestamps[part])
+        else:
+            item_rows.append(population.items.rows(list(query.history)))
+            weights.append(_floats(query.history_weights, len(query.history), 1.0))
+            times.append(_floats(query.history_timestamps, len(query.history), np.nan))
+    histories = Histories.from_lists(item_rows, len(population.items), weights=weights, timestamps=times)
+    return UserBatch(rows, histories, folded)
+
+
+def left_out(
+    items: Vocabulary, batch: UserBatch, queries: Sequence[Query] | None, *, exclude_seen: bool
+) -> Histories | None:
+    """The items that may not be in each user's list: the history and what the queries exclude."""
+    histories = batch.histories
+    if queries is None:
+        return histories if exclude_seen else None
+    if all(exclude_seen and query.exclude_seen and not query.exclude for query in queries):
+        return histories
+    lists: list[Rows] = []
+    for b, query in enumerate(queries):
+        excluded = items.rows(sorted(query.exclude))
+        own = histories.item_rows[histories.slice(b)] if exclude_seen and query.exclude_seen else excluded[:0]
+        lists.append(np.concatenate([own, excluded]))
+    return Histories.from_lists(lists, histories.n_items)
+
+
+def _floats(values: Sequence[float] | None, n: int, default: float) -> npt.NDArray[np.floating]:
+    return np.full(n, default) if values is None else np.asarray(values, dtype=np.float64)

@@ -1,0 +1,35 @@
+"""Typed settings of a model, and what is said when they are wrong."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from foretaste.errors import ConfigurationError, UnknownParameterError
+
+
+class ModelConfig(BaseModel):
+    """Base of all model configs: typed, immutable, no unknown names, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+
+def checked_config(name: str, config_class: type[ModelConfig], parameters: dict[str, Any]) -> ModelConfig:
+    """The config of model ``name`` from keyword parameters.
+
+    Raises:
+        UnknownParameterError: a name the config does not have; the hint lists the valid ones.
+        ConfigurationError: a value out of range or of the wrong type.
+    """
+    unknown = sorted(set(parameters) - set(config_class.model_fields))
+    if unknown:
+        valid = ", ".join(config_class.model_fields) or "none"
+        raise UnknownParameterError(f"model {name!r} has no parameter {unknown[0]!r}", hint=f"valid ones: {valid}")
+    try:
+        return config_class(**parameters)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the config"
+        raise ConfigurationError(
+            f"model {name!r}: {place} = {first['input']!r} is wrong: {first['msg']}",
+            details={"errors": exc.errors(include_url=False, include_context=False)},
+        ) from exc

@@ -1,0 +1,75 @@
+"""Names of models: ours and those that other packages bring through the entry-point group ``foretaste.models``.
+
+Nothing is imported before it is asked for. A third party registers with, in its ``pyproject.toml``::
+
+    [project.entry-points."foretaste.models"]
+    my_model = "my_package.my_module:MyModel"
+"""
+
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from foretaste.errors import ConfigurationError, UnknownNameError
+from foretaste.models.base import Recommender
+
+BUILT_IN = {
+    "popular": "foretaste.models.baselines.popular:Popular",
+    "trending": "foretaste.models.baselines.trending:Trending",
+    "newest": "foretaste.models.baselines.newest:Newest",
+    "random": "foretaste.models.baselines.random:Random",
+    "bias": "foretaste.models.baselines.bias:Bias",
+    "item_knn": "foretaste.models.neighbours.item_knn:ItemKNN",
+    "user_knn": "foretaste.models.neighbours.user_knn:UserKNN",
+    "ease": "foretaste.models.linear.ease:EASE",
+    "ials": "foretaste.models.factorization.ials:ImplicitALS",
+    "tfidf": "foretaste.models.content.tfidf:TfidfContent",
+    "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",
+}
+"""Name → module:class of the models that come with Foretaste."""
+
+GROUP = "foretaste.models"
+
+
+@cache
+def _third_party() -> dict[str, str]:
+    return {entry.name: entry.value for entry in entry_points(group=GROUP)}
+
+
+def model_names() -> list[str]:
+    """All names that can be given to :func:`create_model`, sorted."""
+    return sorted(BUILT_IN | _third_party())
+
+
+@cache
+def model_class(name: str) -> type[Recommender]:
+    """The class registered under ``name``; our own names cannot be taken over.
+
+    Raises:
+        UnknownNameError: no such name.
+        ConfigurationError: what is registered is no :class:`Recommender`.
+    """
+    target = (_third_party() | BUILT_IN).get(name)
+    if target is None:
+        near = get_close_matches(name, model_names(), n=1)
+        guess = f"did you mean {near[0]!r}? " if near else ""
+        raise UnknownNameError(f"there is no model {name!r}", hint=f"{guess}valid ones: {', '.join(model_names())}")
+    module, _, attribute = target.partition(":")
+    found = getattr(import_module(module), attribute, None)
+    if not (isinstance(found, type) and issubclass(found, Recommender)):
+        raise ConfigurationError(f"{target!r}, registered as model {name!r}, is not a Recommender class")
+    return found
+
+
+def create_model(name: str, **parameters: Any) -> Recommender:
+    """An unfitted model by its name.
+
+    >>> create_model("popular")
+    Popular()
+
+    Raises:
+        UnknownNameError, UnknownParameterError, ConfigurationError.
+    """
+    return model_class(name)(**parameters)
