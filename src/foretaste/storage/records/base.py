@@ -16,7 +16,8 @@ RecordKind = Literal["user", "item"]
 class Record:
     """One user or item: its outside id and attributes (JSON values).
 
-    ``is_available`` is False for an item that may not be shown (sold out, hidden). Times are seconds since 1970 UTC; ``version``
+    ``is_available`` is False for an item that may not be shown (sold out, hidden). Times are seconds since 1970 UTC;
+    ``version``
     grows with every change in the whole store, so that «what changed since» is one number.
     """
 
@@ -61,8 +62,10 @@ class Page:
 class Records(ABC):
     """A record store. Opened by URL through :func:`foretaste.storage.records.open_records`.
 
-    Writes return after they are durable: a process or machine that dies then loses nothing. A batch is written whole or not at
-    all. Every method may raise ``StorageUnavailableError`` (locked, unreachable, read-only) or ``StorageFullError``; ids are
+    Writes return after they are durable: a process or machine that dies then loses nothing. A batch is written whole
+    or not at
+    all. Every method may raise ``StorageUnavailableError`` (locked, unreachable, read-only) or ``StorageFullError``;
+    ids are
     passed as parameters, never put into SQL text.
     """
 
@@ -82,7 +85,9 @@ class Records(ABC):
 
     @abstractmethod
     async def append_events(self, events: Sequence[Event]) -> list[bool]:
-        """Store events; True for each stored one, False for one whose ``event_id`` is already there (also within the batch)."""
+        """Store events; True for each stored one, False for one whose ``event_id`` is already there (also within
+        the batch).
+        """
 
     @abstractmethod
     async def user_state(self, user_id: str, *, limit: int = 500) -> UserState:
@@ -94,13 +99,16 @@ class Records(ABC):
 
     @abstractmethod
     def scan_events(self, *, after: int = 0, batch_size: int = 100_000) -> AsyncIterator[pl.DataFrame]:
-        """All events in order of arrival as frames: ``sequence`` (i64), ``event_id``, ``user_id``, ``item_id``, ``type``, ``value``,
+        """All events in order of arrival as frames: ``sequence`` (i64), ``event_id``, ``user_id``, ``item_id``,
+        ``type``, ``value``,
         ``timestamp``, ``session_id``; those with ``sequence`` above ``after``.
         """
 
     @abstractmethod
     async def load_events(self, frame: pl.DataFrame) -> int:
-        """Store many events at once (columns as in :meth:`scan_events` without ``sequence``); returns how many were new."""
+        """Store many events at once (columns as in :meth:`scan_events` without ``sequence``); returns how many were
+        new.
+        """
 
     @abstractmethod
     async def count(self, what: Literal["event", "user", "item", "dead_letter"]) -> int:
@@ -117,8 +125,8 @@ class Records(ABC):
         """One user or item; None when unknown."""
 
     @abstractmethod
-    async def list(self, kind: RecordKind, *, cursor: str | None = None, limit: int = 100) -> Page:
-        """Users or items by id, ``limit`` at a time."""
+    async def page(self, kind: RecordKind, *, cursor: str | None = None, limit: int = 100) -> Page:
+        """Users or items in the order of their ids, ``limit`` at a time."""
 
     @abstractmethod
     async def changed(self, kind: RecordKind, *, since: int, limit: int = 10_000) -> Sequence[Record]:
@@ -142,7 +150,9 @@ class Records(ABC):
 
     @abstractmethod
     async def get_value(self, key: str) -> tuple[Any, int]:
-        """A small JSON value that all workers share (live model, rules) and its version; (None, 0) when unset. A point look-up."""
+        """A small JSON value that all workers share (live model, rules) and its version; (None, 0) when unset. A
+        point look-up.
+        """
 
     @abstractmethod
     async def put_value(self, key: str, value: Any, *, expected_version: int | None = None) -> int:
