@@ -1,8 +1,11 @@
 """The contract of an artifact store: versioned folders of files, and the registry of models kept in it."""
 
+import secrets
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,12 @@ class ModelVersion:
     """What it learnt from: users, items, interactions, newest sequence."""
     digests: Mapping[str, str] = field(default_factory=dict)
     size_bytes: int = 0
+
+
+def new_version(now: float | None = None) -> str:
+    """A fresh version id that sorts by time of publication."""
+    moment = datetime.fromtimestamp(time.time() if now is None else now, tz=UTC)
+    return f"{moment:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
 
 class Artifacts(ABC):
