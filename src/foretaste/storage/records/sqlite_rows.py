@@ -16,7 +16,6 @@ MAX_LETTER_CHARACTERS = 64_000
 _EVENT_COLUMNS = "event_id, user_id, item_id, type, value, timestamp, session_id, context, recommendation_id, position"
 INSERT_EVENT = f"INSERT OR IGNORE INTO events ({_EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 SELECT_USER_EVENTS = f"SELECT sequence, {_EVENT_COLUMNS} FROM events WHERE user_id = ? ORDER BY sequence DESC LIMIT ?"
-# noqa: S608
 SCAN_EVENTS = (
     "SELECT sequence, event_id, user_id, item_id, type, value, timestamp, session_id FROM events "
     "WHERE sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?"
@@ -35,8 +34,8 @@ SELECT_RECORDS = "SELECT record_id, attributes, is_available, created_at, update
 UPSERT_RECORD = (
     "INSERT INTO {table} (record_id, attributes, is_available, is_deleted, created_at, updated_at, version) "
     "VALUES (?, ?, ?, 0, ?, ?, ?) ON CONFLICT (record_id) DO UPDATE SET attributes = excluded.attributes, "
-    "is_available = excluded.is_available, is_deleted = 0, updated_at = excluded.updated_at, version =
-    excluded.version, "
+    "is_available = excluded.is_available, is_deleted = 0, updated_at = excluded.updated_at, "
+    "version = excluded.version, "
     "created_at = CASE WHEN is_deleted THEN excluded.created_at ELSE created_at END"
 )
 BURY_RECORD = (
