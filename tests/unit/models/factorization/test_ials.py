@@ -1,0 +1,176 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from foretaste.data import Dataset, Interactions, Query, Vocabulary
+from foretaste.errors import ConfigurationError
+from foretaste.models import load_model, save_model
+from foretaste.models.batches import build_batch
+from foretaste.models.factorization.als_solver import Basis, Entries, half_step, loss, solve_exactly
+from foretaste.models.factorization.ials import ImplicitALS
+
+
+def dataset(matrix: np.ndarray) -> Dataset:
+    users, items = np.nonzero(matrix)
+    interactions = Interactions(
+        users.astype(np.int32),
+        items.astype(np.int32),
+        matrix[users, items].astype(np.float32),
+        np.full(len(users), np.nan),
+        np.zeros(len(users), np.uint8),
+    )
+    names = [Vocabulary([f"{letter}{n}" for n in range(size)]) for letter, size in zip("ui", matrix.shape, strict=True)]
+    return Dataset(names[0], names[1], interactions)
+
+
+def checkerboard(n: int = 20) -> np.ndarray:
+    """User u likes the items of u's parity; the diagonal is held out."""
+    u, i = np.indices((n, n))
+    board = ((u + i) % 2 == 0).astype(float)
+    np.fill_diagonal(board, 0.0)
+    return board
+
+
+def random_matrix(seed: int = 0, shape: tuple[int, int] = (40, 30)) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return (rng.random(shape) < 0.2) * rng.integers(1, 6, shape).astype(float)
+
+
+def dense_loss(weights, users, items, alpha, regularization, exponent) -> float:
+    confidence = 1 + alpha * weights
+    wanted = (weights > 0).astype(float)
+    ridges = [regularization * confidence.sum(axis=axis) ** exponent for axis in (1, 0)]
+    everything = (confidence * (wanted - users @ items.T) ** 2).sum()
+    return everything + ridges[0] @ (users**2).sum(1) + ridges[1] @ (items**2).sum(1)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.75, 1.0])
+def test_a_row_equals_the_direct_solution_of_its_normal_equations(exponent):
+    weights = random_matrix()
+    items = np.random.default_rng(1).standard_normal((30, 8)).astype(np.float32)
+    entries = Entries.of(sparse.csr_array(weights), alpha=2.0, regularization=0.3, exponent=exponent)
+    solved = solve_exactly(entries, Basis.of(items))
+    for u, row in enumerate(weights):
+        confidence = 1 + 2.0 * row
+        ridge = 0.3 * confidence.sum() ** exponent
+        system = items.T @ (confidence[:, None] * items) + ridge * np.eye(8)
+        direct = np.linalg.solve(system.astype(float), items.T @ (confidence * (row > 0)))
+        np.testing.assert_allclose(solved[u], direct, rtol=2e-3, atol=2e-4)
+
+
+def test_the_loss_equals_the_sum_over_all_pairs():
+    weights = random_matrix()
+    rng = np.random.default_rng(2)
+    users, items = (rng.standard_normal((n, 5)).astype(np.float32) for n in weights.shape)
+    of_users = Entries.of(sparse.csr_array(weights), alpha=3.0, regularization=0.1, exponent=0.5)
+    of_items = Entries.of(sparse.csr_array(weights.T), alpha=3.0, regularization=0.1, exponent=0.5)
+    ours = loss(of_users, of_items.ridge, users, items)
+    assert ours == pytest.approx(dense_loss(weights, users, items, 3.0, 0.1, 0.5), rel=1e-5)
+
+
+@pytest.mark.parametrize("relaxation", [1.0, 1.5])
+def test_no_half_step_raises_the_loss(relaxation):
+    weights = random_matrix(3)
+    of_users = Entries.of(sparse.csr_array(weights), alpha=5.0, regularization=0.1, exponent=0.0)
+    of_items = Entries.of(sparse.csr_array(weights.T), alpha=5.0, regularization=0.1, exponent=0.0)
+    items = np.random.default_rng(4).standard_normal((30, 6)).astype(np.float32) * 0.1
+    users = np.zeros((40, 6), np.float32)
+    losses = [loss(of_users, of_items.ridge, users, items)]
+    for _ in range(6):
+        half_step(of_users, Basis.of(items), users, steps=2, relaxation=relaxation)
+        losses.append(loss(of_users, of_items.ridge, users, items))
+        half_step(of_items, Basis.of(users), items, steps=2, relaxation=relaxation)
+        losses.append(loss(of_users, of_items.ridge, users, items))
+    assert all(after <= before * (1 + 1e-6) for before, after in pairwise(losses))
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_checkerboard_lists_only_items_of_the_users_parity():
+    model = ImplicitALS(n_factors=4, epochs=20).fit(dataset(checkerboard()))
+    lists = model.recommend(k=1)
+    assert (lists.item_rows[:, 0] == np.arange(20)).all()  # the held-out one is the only liked item not seen
+
+
+def test_folding_in_a_known_history_gives_the_learnt_scores():
+    data = dataset(random_matrix(5))
+    model = ImplicitALS(n_factors=8, epochs=60, over_relaxation=False, cg_steps=5).fit(data)
+    history = [data.items.id(row) for row in data.histories.item_rows[data.histories.slice(3)]]
+    learnt = model.recommend(["u3"], k=10)
+    folded = model.recommend([Query(user_id="u3", history=history)], k=10)
+    np.testing.assert_allclose(folded.scores, learnt.scores, atol=2e-2)
+    assert model.recommend([Query(history=history)], k=5).item_rows.tolist() == folded.item_rows[:, :5].tolist()
+
+
+def test_contributions_add_up_to_the_folded_in_score():
+    data = dataset(random_matrix(6))
+    model = ImplicitALS(n_factors=6, alpha=4.0, values="weight").fit(data)
+    part = data.histories.slice(2)
+    history = [data.items.id(row) for row in data.histories.item_rows[part]]
+    query = Query(history=history, history_weights=data.histories.weights[part].tolist(), exclude_seen=False, k=30)
+    ranked = model.recommend([query])
+    batch, _ = build_batch(model.population, [query], [query])
+    shares = model._contributions(batch, ranked.item_rows[0])
+    np.testing.assert_allclose(shares.sum(axis=0), ranked.scores[0], rtol=1e-3, atol=1e-4)
+    reason = model.explain(query, [ranked[0].item_ids[0]])[0]
+    assert reason.kind == "because_items"
+    assert reason.exact
+
+
+def test_similar_items_are_those_taken_by_the_same_users():
+    found = ImplicitALS(n_factors=4, epochs=20).fit(dataset(checkerboard())).similar_items(["i0"], k=9)
+    assert all(row % 2 == 0 for row in found.item_rows[0])
+
+
+def test_users_and_items_without_interactions_get_nothing_and_stay_finite():
+    weights = random_matrix(7)
+    weights[4] = 0
+    weights[:, 9] = 0
+    model = ImplicitALS(n_factors=50).fit(dataset(weights))  # more factors than either side
+    lists = model.recommend(k=30, exclude_seen=False)
+    assert not (lists.item_rows == 9).any()
+    assert np.isfinite(model.user_factors).all()
+    assert not model.user_factors[4].any()
+
+
+def test_one_user_and_one_item_is_enough():
+    model = ImplicitALS(n_factors=3).fit(dataset(np.ones((1, 1))))
+    assert model.recommend(["u0"], k=1, exclude_seen=False)[0].item_ids == ("i0",)
+
+
+def test_update_learns_new_interactions_from_where_it_stands():
+    board = checkerboard()
+    held_back = board.copy()
+    held_back[:6, 10:] = 0
+    model = ImplicitALS(n_factors=4, epochs=20).fit(dataset(held_back))
+    of_users = model._entries(sparse.csr_array(board))
+    of_items = model._entries(sparse.csr_array(board.T))
+    stale = loss(of_users, of_items.ridge, model.user_factors, model.item_factors)
+    model.update(dataset(board))
+    assert loss(of_users, of_items.ridge, model.user_factors, model.item_factors) < stale
+
+
+def test_a_saved_model_gives_the_same_lists_and_folds_in(tmp_path):
+    data = dataset(random_matrix(8))
+    model = ImplicitALS(n_factors=8).fit(data)
+    save_model(model, tmp_path)
+    loaded = load_model(tmp_path)
+    assert (loaded.recommend(k=5).item_rows == model.recommend(k=5).item_rows).all()
+    query = [Query(history=["i1", "i2"])]
+    np.testing.assert_allclose(loaded.recommend(query).scores, model.recommend(query).scores, rtol=1e-5)
+
+
+def test_tolerance_stops_early_and_progress_tells_the_loss():
+    told: list[tuple[int, int, float | None]] = []
+    ImplicitALS(n_factors=4, epochs=200, tolerance=1e-3).fit(
+        dataset(random_matrix(9)), on_progress=lambda *step: told.append(step)
+    )
+    assert 1 < len(told) < 100
+    assert told[-1][2] < told[0][2]
+
+
+@pytest.mark.parametrize("parameters", [{"n_factors": 0}, {"alpha": -1.0}, {"alpha": float("nan")}, {"epochs": 0}])
+def test_parameters_out_of_range_are_refused(parameters):
+    with pytest.raises(ConfigurationError, match=next(iter(parameters))):
+        ImplicitALS(**parameters)
