@@ -1,0 +1,1 @@
+"""Models that know items by their features."""
