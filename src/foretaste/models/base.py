@@ -23,7 +23,7 @@ from foretaste.models.batches import Rows, UserBatch, Users, as_queries, build_b
 from foretaste.models.config import ModelConfig, checked_config
 from foretaste.models.ranking import rank_blocks
 from foretaste.models.reasons import because_items
-from foretaste.models.state import State, pack_csr, unpack_csr
+from foretaste.models.state import State, nest_states, nested_states, pack_csr, unpack_csr
 
 FloatBlock = npt.NDArray[np.float32]
 OnProgress = Callable[[int, int, float | None], None]
@@ -370,6 +370,10 @@ class Recommender(ABC):
             "n_items": len(population.items),
             "items": population.items.digest,
         }
+        parts = {name: part.state() for name, part in self._parts().items()}
+        if parts:
+            meta["parts"], part_arrays = nest_states(parts)
+            arrays |= part_arrays
         return State(self.name, meta, arrays)
 
     @classmethod
@@ -392,8 +396,16 @@ class Recommender(ABC):
                 setattr(model, field_name, state.arrays[field_name])
             else:
                 setattr(model, field_name, state.meta["values"][field_name])
+        model._restore_parts(nested_states(state))
         model._restored()
         return model
+
+    def _parts(self) -> dict[str, "Recommender"]:
+        """Fitted models that this one is made of; their states are saved inside its own, under these names."""
+        return {}
+
+    def _restore_parts(self, parts: dict[str, State]) -> None:  # noqa: B027 - optional hook
+        """Take back what ``_parts`` gave (called after loading, before ``_restored``)."""
 
     def _restored(self) -> None:  # noqa: B027 - optional hook
         """Rebuild what is derived from ``state_fields`` (called after loading)."""

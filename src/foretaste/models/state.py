@@ -146,6 +146,30 @@ def unpack_csr(name: str, arrays: Mapping[str, Array]) -> sparse.csr_array:
     return matrix
 
 
+def nest_states(parts: Mapping[str, State]) -> tuple[dict[str, Any], dict[str, Array]]:
+    """States of models inside a model as JSON and arrays: ``name.`` stands before the names of a part's arrays."""
+    meta = {name: {"kind": part.kind, "meta": part.meta} for name, part in parts.items()}
+    arrays = {f"{name}.{key}": array for name, part in parts.items() for key, array in part.arrays.items()}
+    return meta, arrays
+
+
+def nested_states(state: State) -> dict[str, State]:
+    """The opposite of :func:`nest_states`, from the whole model's state (JSON under ``parts``).
+
+    Raises:
+        CorruptStateError: a part is not as it was saved.
+    """
+    parts: dict[str, State] = {}
+    try:
+        for name, fields in state.meta.get("parts", {}).items():
+            start = f"{name}."
+            arrays = {key.removeprefix(start): a for key, a in state.arrays.items() if key.startswith(start)}
+            parts[name] = State(str(fields["kind"]), dict(fields["meta"]), arrays)
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        raise CorruptStateError(f"the saved {state.kind!r} holds a part that cannot be read: {exc}") from exc
+    return parts
+
+
 def _map_arrays(path: Path) -> dict[str, Array]:
     """Memory-map a safetensors file: an 8-byte header length, a JSON header, then the raw arrays."""
     size = path.stat().st_size

@@ -1,0 +1,51 @@
+"""Scores of different models brought to one scale, user by user."""
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Normalization = Literal["zscore", "minmax", "rank", "none"]
+Floats = npt.NDArray[np.float32]
+
+
+def normalize(scores: Floats, how: Normalization) -> Floats:
+    """Scores (B, I) on one scale for each user; -inf and NaN («no evidence») become that user's lowest value.
+
+    - ``zscore``: (s - mean) / standard deviation; all 0 where all are equal.
+    - ``minmax``: from 0 (lowest, and no evidence) to 1; all 1 where all are equal.
+    - ``rank``: (n - place) / n, the best of n items 1, no evidence 0; ties by the smaller row, as in lists.
+    - ``none``: as they are.
+
+    A user of whom the model knows nothing at all gets 0 everywhere. Statistics are over all items with evidence, those
+    of the history included.
+    """
+    known = np.isfinite(scores)
+    if how == "rank":
+        return _ranks(scores, known)
+    counts = known.sum(axis=1, keepdims=True)
+    values = np.where(known, scores, 0.0).astype(np.float32)
+    lowest = np.min(np.where(known, scores, np.inf), axis=1, keepdims=True)
+    if how == "minmax":
+        width = np.max(np.where(known, scores, -np.inf), axis=1, keepdims=True) - lowest
+        with np.errstate(invalid="ignore", divide="ignore"):
+            out = np.where(width > 0, (values - lowest) / width, 1.0)
+        return np.where(known, out, 0.0).astype(np.float32)
+    if how == "zscore":
+        mean = values.sum(axis=1, keepdims=True, dtype=np.float64) / np.maximum(counts, 1)
+        centred = np.where(known, values - mean, 0.0)
+        deviation = np.sqrt((centred**2).sum(axis=1, keepdims=True) / np.maximum(counts, 1))
+        flat = deviation <= 1e-6 * np.maximum(1.0, np.abs(mean))
+        out = np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation))
+        lowest = np.min(np.where(known, out, np.inf), axis=1, keepdims=True)
+        values = out.astype(np.float32)
+    floor = np.where(counts > 0, lowest, 0.0)
+    return np.where(known, values, floor).astype(np.float32)
+
+
+def _ranks(scores: Floats, known: npt.NDArray[np.bool_]) -> Floats:
+    order = np.argsort(np.where(known, -scores, np.inf), axis=1, kind="stable")
+    places = np.empty(scores.shape, dtype=np.float32)
+    np.put_along_axis(places, order, np.arange(scores.shape[1], dtype=np.float32)[None, :], axis=1)
+    counts = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    return np.where(known, (counts - places) / counts, 0.0).astype(np.float32)
