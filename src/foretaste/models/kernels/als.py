@@ -9,6 +9,55 @@ Floats = npt.NDArray[np.float32]
 
 
 @kernel(fastmath=True)
+def _add_products(
+    columns: npt.NDArray[np.int32],
+    extra: Floats,
+    start: int,
+    stop: int,
+    table: Floats,
+    vector: Floats,
+    base: float,
+    sign: float,
+    out: Floats,
+) -> None:
+    """out += Σ_n (base·(1 + a_n) + sign·a_n·(z_n·vector)) z_n over the entries ``start:stop`` of one row.
+
+    With base 0 and sign 1 this is the product with Z_uᵀA_uZ_u; with base 1 and sign -1 what the entries add to the
+    residual. Four entries at a time: their sums run side by side, and ``out`` is read and written once for all four.
+    """
+    n_factors = out.shape[0]
+    n = start
+    while n + 4 <= stop:
+        c0, c1 = np.uintp(columns[n]), np.uintp(columns[n + 1])
+        c2, c3 = np.uintp(columns[n + 2]), np.uintp(columns[n + 3])
+        s0 = np.float32(0.0)
+        s1 = np.float32(0.0)
+        s2 = np.float32(0.0)
+        s3 = np.float32(0.0)
+        for f in range(n_factors):
+            s0 += table[c0, f] * vector[f]
+            s1 += table[c1, f] * vector[f]
+            s2 += table[c2, f] * vector[f]
+            s3 += table[c3, f] * vector[f]
+        w0 = np.float32(base * (1.0 + extra[n]) + sign * extra[n] * s0)
+        w1 = np.float32(base * (1.0 + extra[n + 1]) + sign * extra[n + 1] * s1)
+        w2 = np.float32(base * (1.0 + extra[n + 2]) + sign * extra[n + 2] * s2)
+        w3 = np.float32(base * (1.0 + extra[n + 3]) + sign * extra[n + 3] * s3)
+        for f in range(n_factors):
+            out[f] += w0 * table[c0, f] + w1 * table[c1, f] + w2 * table[c2, f] + w3 * table[c3, f]
+        n += 4
+    while n < stop:
+        c0 = np.uintp(columns[n])
+        s0 = np.float32(0.0)
+        for f in range(n_factors):
+            s0 += table[c0, f] * vector[f]
+        w0 = np.float32(base * (1.0 + extra[n]) + sign * extra[n] * s0)
+        for f in range(n_factors):
+            out[f] += w0 * table[c0, f]
+        n += 1
+
+
+@kernel(fastmath=True)
 def solve_rows(
     indptr: npt.NDArray[np.int64],
     columns: npt.NDArray[np.int32],
@@ -49,14 +98,7 @@ def solve_rows(
             inverse[f] = np.float32(1.0) / diagonal[f]
             residual[f] = -diagonal[f] * v[f]
             solution[f] = v[f]
-        for n in range(start, stop):
-            z = table[columns[n]]
-            dot = np.float32(0.0)
-            for f in range(n_factors):
-                dot += z[f] * v[f]
-            weight = np.float32(1.0) + extra[n] - extra[n] * dot
-            for f in range(n_factors):
-                residual[f] += weight * z[f]
+        _add_products(columns, extra, start, stop, table, solution, 1.0, -1.0, residual)
         energy = np.float32(0.0)
         for f in range(n_factors):
             direction[f] = inverse[f] * residual[f]
@@ -67,14 +109,7 @@ def solve_rows(
                 break
             for f in range(n_factors):
                 product[f] = diagonal[f] * direction[f]
-            for n in range(start, stop):
-                z = table[columns[n]]
-                dot = np.float32(0.0)
-                for f in range(n_factors):
-                    dot += z[f] * direction[f]
-                dot *= extra[n]
-                for f in range(n_factors):
-                    product[f] += dot * z[f]
+            _add_products(columns, extra, start, stop, table, direction, 0.0, 1.0, product)
             curvature = np.float32(0.0)
             for f in range(n_factors):
                 curvature += direction[f] * product[f]
