@@ -17,7 +17,7 @@ class Reason:
 
     ``kind`` is one of ``because_items`` (history items with their share), ``similar_users``, ``content`` (shared
     features),
-    ``popular``, ``trending``, ``new``, ``random``. ``item_ids`` and ``shares`` are aligned, strongest first; shares
+    ``popular``, ``trending``, ``top_rated``, ``new``, ``random``. ``item_ids`` and ``shares`` are aligned, strongest first; shares
     are parts of
     the score (they sum to 1 over the whole history when ``exact``).
     """

@@ -111,9 +111,11 @@ class Popular(Recommender):
         return RecList(tuple(population.items.ids_of(found)), values, reasons=self._popular_in(found))
 
     def _reasons_of_one(self, batch: UserBatch, item_rows: npt.NDArray[np.int32]) -> tuple[Reason | None, ...]:
-        if self.config.per is None:
-            return super()._reasons_of_one(batch, item_rows)
-        return self._popular_in(item_rows)
+        if self.config.per is not None:
+            return self._popular_in(item_rows)
+        window = self.config.window_days
+        plain = Reason(self.reason_kind, features=() if window is None else (f"period: {window:g}",))
+        return tuple(plain if row >= 0 else None for row in item_rows.tolist())
 
     def _popular_in(self, item_rows: npt.NDArray[np.int32]) -> tuple[Reason | None, ...]:
         """Reasons that name the item's categories, None for -1."""
