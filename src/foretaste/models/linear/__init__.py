@@ -1,0 +1,1 @@
+"""Models that score an item by a weighted sum over the items of the history."""
