@@ -15,7 +15,10 @@ MAX_LETTER_CHARACTERS = 64_000
 
 _EVENT_COLUMNS = "event_id, user_id, item_id, type, value, timestamp, session_id, context, recommendation_id, position"
 INSERT_EVENT = f"INSERT OR IGNORE INTO events ({_EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-SELECT_USER_EVENTS = f"SELECT sequence, {_EVENT_COLUMNS} FROM events WHERE user_id = ? ORDER BY sequence DESC LIMIT ?"
+SELECT_USER_EVENTS = (
+    f"SELECT sequence, {_EVENT_COLUMNS} "  # noqa: S608 - our own names
+    "FROM events WHERE user_id = ? ORDER BY sequence DESC LIMIT ?"
+)
 SCAN_EVENTS = (
     "SELECT sequence, event_id, user_id, item_id, type, value, timestamp, session_id FROM events "
     "WHERE sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?"
