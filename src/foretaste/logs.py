@@ -47,4 +47,4 @@ def configure_logs(*, level: str = "info", form: Literal["text", "json"] = "text
 
 def get_logger(name: str) -> Any:
     """A structured logger bound to the module ``name``."""
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(module=name)
