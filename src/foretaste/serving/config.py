@@ -1,0 +1,197 @@
+"""The description of a pipeline: which models are trained, and how their candidates become one list.
+
+A pipeline is a TOML file; ``shop`` comes with the package. :func:`load_pipeline` decodes and checks it.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+from foretaste.data import MAX_K
+from foretaste.errors import ConfigurationError
+
+DEFAULT_PIPELINE = "shop"
+Kind = Literal["popular", "trending", "new"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+
+class ModelSpec(_Part):
+    """One model to train: its registered kind, its parameters (all other keys), and when to take another instead."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False, protected_namespaces=())
+
+    kind: str
+    """Name in the model registry."""
+    max_items: PositiveInt | None = None
+    """Largest catalogue for which it is taken; above it ``or_else`` is."""
+    or_else: "ModelSpec | None" = None
+    """The model for larger catalogues."""
+    optional: bool = False
+    """Leave it out, with a note, when the data set lacks what it learns from."""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the model is created with."""
+        return dict(self.model_extra or {})
+
+    def chosen(self, n_items: int) -> "ModelSpec":
+        """The spec to train for a catalogue of ``n_items``."""
+        if self.max_items is not None and n_items > self.max_items and self.or_else is not None:
+            return self.or_else.chosen(n_items)
+        return self
+
+
+class SourceConfig(_Part):
+    """One source of candidates."""
+
+    model: str
+    """Name of a model of this pipeline."""
+    weight: PositiveFloat = 1.0
+    """Its say in the merged score."""
+    k: PositiveInt = Field(default=100, le=MAX_K)
+    """Candidates asked for; never fewer than the list is long."""
+
+
+class MergeConfig(_Part):
+    """How candidates of several sources become one ranking."""
+
+    method: Literal["reciprocal_rank", "normalised_score"] = "reciprocal_rank"
+    """Add up weight / (damping + rank), or weight × score scaled to 0 … 1 within each source."""
+    damping: PositiveFloat = 60.0
+    """Larger gives the first ranks less of a lead (reciprocal_rank only)."""
+
+
+class RankingConfig(_Part):
+    """A model that orders the union of all candidates anew."""
+
+    model: str
+    """Name of a model of this pipeline."""
+
+
+class SimilarConfig(_Part):
+    """Where similar items come from."""
+
+    models: tuple[str, ...] = ()
+    """Tried in this order; empty means every model that can, in the order of the file."""
+
+
+class FallbackConfig(_Part):
+    """Who answers when nobody else can."""
+
+    chain: tuple[str, ...] = ()
+    """Models that need no history, tried in this order; the newest of the catalogue come last."""
+
+
+class ScenarioConfig(_Part):
+    """What one place of use (home, product, basket …) does differently; absent parts are the pipeline's."""
+
+    sources: tuple[SourceConfig, ...] | None = None
+    """Sources instead of the pipeline's."""
+    ranking: RankingConfig | None = None
+    """Ranking instead of the pipeline's."""
+    exclude_seen: bool = True
+    """Leave out what the user had before."""
+
+
+class PipelineConfig(_Part):
+    """A whole pipeline. Every name used in sources, ranking, similar and fallback is one of ``models``."""
+
+    name: str = "pipeline"
+    """For logs and reports."""
+    data: dict[str, Any] = Field(default_factory=dict)
+    """How events become a data set: the fields of ``foretaste.data.BuildConfig``."""
+    models: dict[str, ModelSpec] = Field(min_length=1)
+    """Models to train, by the name they have in this pipeline."""
+    sources: tuple[SourceConfig, ...] = ()
+    """Candidate sources; empty means every list comes from the fallback chain."""
+    merge: MergeConfig = MergeConfig()
+    """How sources are merged."""
+    ranking: RankingConfig | None = None
+    """Second stage; None keeps the merged order."""
+    similar: SimilarConfig = SimilarConfig()
+    """Sources of similar items."""
+    fallback: FallbackConfig = FallbackConfig()
+    """Fallback chain."""
+    scenarios: dict[str, ScenarioConfig] = Field(default_factory=dict)
+    """Overrides by scenario name; an unknown scenario is served as the pipeline itself."""
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        used = [source.model for source in self.sources]
+        used += [*self.similar.models, *self.fallback.chain]
+        used += [self.ranking.model] if self.ranking else []
+        for scenario in self.scenarios.values():
+            used += [source.model for source in scenario.sources or ()]
+            used += [scenario.ranking.model] if scenario.ranking else []
+        missing = sorted(set(used) - set(self.models))
+        if missing:
+            raise ValueError(f"{missing[0]!r} is used but not among the models: {', '.join(self.models)}")
+        return self
+
+    def scenario(self, name: str) -> ScenarioConfig:
+        """The scenario with everything filled in."""
+        own = self.scenarios.get(name, ScenarioConfig())
+        return ScenarioConfig(
+            sources=self.sources if own.sources is None else own.sources,
+            ranking=self.ranking if own.ranking is None else own.ranking,
+            exclude_seen=own.exclude_seen,
+        )
+
+    def dump(self) -> dict[str, Any]:
+        """JSON values from which :func:`parse_pipeline` makes the same pipeline."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def parse_pipeline(values: Mapping[str, Any], *, origin: str = "pipeline") -> PipelineConfig:
+    """A checked pipeline from decoded TOML or JSON.
+
+    Raises:
+        ConfigurationError: names the place, the value and what is wrong.
+    """
+    try:
+        return PipelineConfig.model_validate(dict(values))
+    except ValidationError as exc:
+        first = exc.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        shown = repr(first["input"])
+        value = f" = {shown}" if len(shown) <= 80 and first["loc"] else ""
+        raise ConfigurationError(
+            f"{origin}: {place}{value}: {first['msg'].removeprefix('Value error, ')}",
+            hint="correct the pipeline file",
+        ) from exc
+
+
+def load_pipeline(path: Path | str | None = None) -> PipelineConfig:
+    """The pipeline of a TOML file, of the packaged file with that name, or the default one.
+
+    Raises:
+        ConfigurationError: the file is missing, no TOML, or describes no valid pipeline.
+    """
+    packaged = files("foretaste") / "pipelines"
+    if path is None or str(path).isidentifier():
+        source: Any = packaged / f"{path or DEFAULT_PIPELINE}.toml"
+    else:
+        source = Path(path)
+    try:
+        values = tomllib.loads(source.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(
+            f"pipeline {str(path)!r} cannot be read: {exc}",
+            hint=f"give a TOML file, or the name of a packaged one: {', '.join(packaged_pipelines())}",
+        ) from exc
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigurationError(f"{source} is not valid TOML: {exc}") from exc
+    return parse_pipeline(values, origin=str(path or DEFAULT_PIPELINE))
+
+
+def packaged_pipelines() -> list[str]:
+    """Names of the pipelines that come with the package."""
+    folder = files("foretaste") / "pipelines"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
