@@ -1,0 +1,116 @@
+"""Counters and histograms of one engine."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """What is counted; every engine has its own registry, so two in one process do not mix.
+
+    Labels hold routes, model names and codes, never ids of users or items.
+    """
+
+    content_type = "text/plain; version=0.0.4; charset=utf-8"
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        at = self.registry
+        self._requests = Counter(
+            "foretaste_http_requests", "Requests by route and status.", ["method", "route", "status"], registry=at
+        )
+        self._latency = Histogram(
+            "foretaste_http_request_seconds",
+            "Time to answer, by route.",
+            ["method", "route"],
+            buckets=_SECONDS,
+            registry=at,
+        )
+        self._lists = Counter(
+            "foretaste_lists_answered",
+            "Lists answered, by scenario and fallback.",
+            ["scenario", "fallback"],
+            registry=at,
+        )
+        self._degraded = Counter("foretaste_lists_degraded", "Lists answered although something failed.", registry=at)
+        self._items = Counter(
+            "foretaste_items_recommended", "Items in answered lists, by source.", ["source"], registry=at
+        )
+        self._source_errors = Counter(
+            "foretaste_source_errors", "Sources that failed, by model.", ["source"], registry=at
+        )
+        self._seconds = Histogram(
+            "foretaste_pipeline_seconds",
+            "Time from query to list, by scenario.",
+            ["scenario"],
+            buckets=_SECONDS,
+            registry=at,
+        )
+        self._records = Counter(
+            "foretaste_records", "Records received, by kind and what became of them.", ["kind", "result"], registry=at
+        )
+        self._store_errors = Counter(
+            "foretaste_store_errors", "Failed calls of the record store, by purpose.", ["purpose"], registry=at
+        )
+        self._loads = Counter("foretaste_model_loads", "Model versions loaded or refused.", ["result"], registry=at)
+        self._model = Gauge("foretaste_model_info", "The live model version (always 1).", ["version"], registry=at)
+        self._loaded_at = Gauge(
+            "foretaste_model_loaded_timestamp_seconds", "When the live version was taken up.", registry=at
+        )
+        self._catalogue = Gauge("foretaste_catalogue_items", "Items that may be shown.", registry=at)
+
+    def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One answered HTTP request; ``route`` is the pattern, not the path."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._latency.labels(method, route).observe(seconds)
+
+    def observe_list(self, *, scenario: str, fallback: str, sources: Iterable[str], degraded: bool) -> None:
+        """One answered list; ``sources`` has one entry an item."""
+        self._lists.labels(scenario, fallback).inc()
+        if degraded:
+            self._degraded.inc()
+        for source in sources:
+            self._items.labels(source).inc()
+
+    def observe_pipeline(self, scenario: str, seconds: float) -> None:
+        """The time that one batch took."""
+        self._seconds.labels(scenario).observe(seconds)
+
+    def count_source_error(self, source: str) -> None:
+        """A source that raised."""
+        self._source_errors.labels(source).inc()
+
+    def count_records(self, kind: str, result: str, n: int = 1) -> None:
+        """Records of a kind (event, user, item) that were stored, duplicate, rejected or failed."""
+        if n:
+            self._records.labels(kind, result).inc(n)
+
+    def count_store_error(self, purpose: str) -> None:
+        """A call of the record store that failed."""
+        self._store_errors.labels(purpose).inc()
+
+    def count_load(self, result: str) -> None:
+        """A model version that was ``loaded`` or ``refused``."""
+        self._loads.labels(result).inc()
+
+    def set_model(self, version: str, at: float) -> None:
+        """The version that is live from now on."""
+        self._model.clear()
+        self._model.labels(version).set(1)
+        self._loaded_at.set(at)
+
+    def set_catalogue(self, n_items: int) -> None:
+        """How many items may be shown."""
+        self._catalogue.set(n_items)
+
+    def text(self) -> bytes:
+        """All figures in Prometheus' text form."""
+        return generate_latest(self.registry)
