@@ -1,0 +1,85 @@
+"""What the engine answers: plain immutable values, the same for the API, the command line and the tool."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Fallback = Literal["none", "cold_user", "new_item", "no_model", "model_error", "store_error", "too_few"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerItem:
+    """One place of a list."""
+
+    item_id: str
+    score: float
+    rank: int
+    """From 1."""
+    title: str | None = None
+    """Readable name, when the catalogue has one."""
+    source: str = ""
+    """The model (or ``catalogue``) that gave it."""
+    reason: str | None = None
+    """A sentence a person can read; None when it was not asked for or nothing can be said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A source that gave nothing, and why."""
+
+    source: str
+    why: Literal["error", "empty", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One list, with everything that made it."""
+
+    items: tuple[AnswerItem, ...]
+    user_id: str | None = None
+    item_id: str | None = None
+    """The item asked for, in a list of similar items."""
+    scenario: str = "default"
+    model_version: str | None = None
+    """Version of the model bundle; None when no model is live."""
+    sources: tuple[str, ...] = ()
+    """Sources of the items in the list, in the order of their first item."""
+    fallback: Fallback = "none"
+    """Why the fallback chain was used."""
+    fallbacks: tuple[Skipped, ...] = ()
+    """Sources that were asked and gave nothing."""
+    degraded: bool = False
+    """Something failed on the way; the list is valid all the same."""
+    short_by: int = 0
+    """How many items fewer than asked for, because no more exist."""
+    recommendation_id: str = ""
+    """Send it back with events on these items."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What became of one record of a batch."""
+
+    index: int
+    status: Literal["stored", "duplicate", "rejected"]
+    record_id: str | None = None
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the service is."""
+
+    ready: bool
+    state: Literal["ok", "degraded", "down"]
+    version: str
+    """Of the program."""
+    model_version: str | None
+    models: tuple[str, ...]
+    store: str
+    """``ok`` or what is wrong."""
+    model: str
+    """``ok``, ``none`` or why a newer version was refused."""
+    uptime_s: float
+    details: dict[str, Any] = field(default_factory=dict)

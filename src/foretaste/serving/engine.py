@@ -1,0 +1,378 @@
+"""The engine: the one object behind the API, the command line and the tool. It coordinates, the work is elsewhere."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from foretaste import __version__
+from foretaste.data import Query
+from foretaste.errors import ForetasteError, NotFoundError, StorageError, UnknownItemError, UnknownUserError
+from foretaste.events import check_id
+from foretaste.logs import get_logger
+from foretaste.models.threads import n_threads
+from foretaste.monitoring import Metrics
+from foretaste.serving.answers import Answer, Status, WriteResult
+from foretaste.serving.asking import answer_of, category_mask, clean_history, list_of_kind, similar_lists
+from foretaste.serving.collect import record_events, upsert_records
+from foretaste.serving.config import Kind, PipelineConfig
+from foretaste.serving.live.models import Live, LiveModels, Provisional
+from foretaste.serving.live.users import History, UserStates, history_of
+from foretaste.serving.pipeline import Outcome
+from foretaste.storage.artifacts import Artifacts, ModelVersion
+from foretaste.storage.records import Page, Record, RecordKind, Records
+
+DEFAULT_K = 10
+log = get_logger(__name__)
+
+
+class Engine:
+    """Recommends, takes in what happens, and keeps its models up to date.
+
+    ``async with Engine(…) as engine`` starts and stops it; ``open_engine(settings)`` also opens the stores. Methods
+    may be called from many tasks at once.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        artifacts: Artifacts,
+        pipeline: PipelineConfig,
+        *,
+        default_k: int = DEFAULT_K,
+        min_history: int = 1,
+        use_own_pipeline: bool = False,
+        provisional: Provisional | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self.records, self.artifacts = records, artifacts
+        self.default_k = default_k
+        self.metrics = metrics if metrics is not None else Metrics()
+        self._executor = ThreadPoolExecutor(n_threads(), thread_name_prefix="foretaste-model")
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="foretaste-loader")
+        self._users = UserStates(records)
+        self._started = time.monotonic()
+        self._live = LiveModels(
+            records,
+            artifacts,
+            pipeline,
+            metrics=self.metrics,
+            executor=self._loader,
+            provisional=provisional,
+            use_own_pipeline=use_own_pipeline,
+            min_history=min_history,
+        )
+
+    async def __aenter__(self) -> "Engine":
+        await self._live.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._live.close()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._loader.shutdown(wait=True, cancel_futures=True)
+
+    # --- lists ---------------------------------------------------------------------------------------------------
+
+    async def recommend(
+        self,
+        user_id: str,
+        k: int | None = None,
+        *,
+        scenario: str = "default",
+        context: Mapping[str, object] | None = None,
+        exclude: Iterable[str] = (),
+        category: str | None = None,
+        explain: bool = False,
+    ) -> Answer:
+        """The list of one user, from everything the store knows of them at this moment.
+
+        An unknown user gets the fallback list, and the answer says so.
+
+        Raises:
+            InvalidRecordError: the id is no id.
+            ConfigurationError: k out of range.
+        """
+        query = self._query(check_id(user_id, "user_id"), k, scenario, context, exclude)
+        return (await self._answer([query], category=category, explain=explain))[0]
+
+    async def recommend_many(
+        self,
+        user_ids: Sequence[str],
+        k: int | None = None,
+        *,
+        scenario: str = "default",
+        exclude: Iterable[str] = (),
+        explain: bool = False,
+    ) -> list[Answer]:
+        """The lists of many users in one batch, in the order given."""
+        excluded = frozenset(exclude)
+        queries = [self._query(check_id(user_id, "user_id"), k, scenario, None, excluded) for user_id in user_ids]
+        return await self._answer(queries, explain=explain) if queries else []
+
+    async def recommend_for_history(
+        self,
+        history: Sequence[Any],
+        k: int | None = None,
+        *,
+        scenario: str = "default",
+        context: Mapping[str, object] | None = None,
+        exclude: Iterable[str] = (),
+        category: str | None = None,
+        explain: bool = False,
+    ) -> Answer:
+        """The list of somebody unknown with this history, oldest first: item ids, or objects like events.
+
+        Raises:
+            InvalidRecordError: an entry that is neither.
+        """
+        live = self._live.current
+        given = clean_history(history, live.bundle.weights)
+        query = _with_history(self._query(None, k, scenario, context, exclude), given)
+        outcome = await self._run(live, [query], category, explain)
+        return self._answer_of(live, query, outcome, 0, actions=given.actions)
+
+    async def similar_items(self, item_id: str, k: int | None = None, *, explain: bool = False) -> Answer:
+        """Items that resemble one item, the most similar first.
+
+        An item that no model knows yet gets others of its category, and the answer says so.
+
+        Raises:
+            UnknownItemError: neither the models nor the store know the item.
+        """
+        item_id = check_id(item_id, "item_id")
+        live = self._live.current
+        if item_id not in live.catalogue:
+            await self._live.refresh()
+            live = self._live.current
+        if item_id not in live.catalogue:
+            raise UnknownItemError(f"item {item_id!r} is unknown", hint="add it with PUT /api/v1/items/{item_id}")
+        query = replace(self._query(None, k, "similar", None, ()), exclude=frozenset({item_id}))
+        outcome = await self._in_thread(similar_lists, live, item_id, query, explain)
+        self._count_failed(outcome)
+        answer = self._answer_of(live, query, outcome, 0)
+        return replace(answer, item_id=item_id)
+
+    async def ranked(
+        self, kind: Kind, k: int | None = None, *, category: str | None = None, explain: bool = False
+    ) -> Answer:
+        """The same list for everybody: ``popular``, ``trending`` or ``new``, in one category where asked."""
+        live = self._live.current
+        query = self._query(None, k, kind, None, ())
+        outcome = await self._in_thread(list_of_kind, live, kind, query, category, explain)
+        self._count_failed(outcome)
+        return self._answer_of(live, query, outcome, 0)
+
+    # --- records -------------------------------------------------------------------------------------------------
+
+    async def record_events(self, raw: Sequence[Any]) -> list[WriteResult]:
+        """Store events durably; one result a record, in order. Refused ones go to the dead letters.
+
+        Raises:
+            StorageUnavailableError, StorageFullError: nothing of this call was stored; send it again.
+        """
+        return await record_events(self.records, raw, self.metrics)
+
+    async def upsert(self, kind: RecordKind, raw: Sequence[Any]) -> list[WriteResult]:
+        """Insert or replace users or items; one result a record, in order."""
+        results = await upsert_records(self.records, kind, raw, self.metrics)
+        if kind == "item":
+            await self._live.refresh()
+        return results
+
+    async def get(self, kind: RecordKind, record_id: str) -> Record:
+        """One user or item.
+
+        Raises:
+            UnknownUserError, UnknownItemError: there is none.
+        """
+        record = await self.records.get(kind, check_id(record_id, f"{kind}_id"))
+        if record is None:
+            raise _unknown(kind, record_id)
+        return record
+
+    async def page(self, kind: RecordKind, *, cursor: str | None = None, limit: int = 100) -> Page:
+        """Users or items in the order of their ids."""
+        return await self.records.page(kind, cursor=cursor, limit=limit)
+
+    async def delete(self, kind: RecordKind, record_id: str) -> None:
+        """Remove a user with all its events, or an item.
+
+        Raises:
+            UnknownUserError, UnknownItemError: there is none.
+        """
+        if not await self.records.delete(kind, check_id(record_id, f"{kind}_id")):
+            raise _unknown(kind, record_id)
+        if kind == "item":
+            await self._live.refresh()
+
+    # --- models --------------------------------------------------------------------------------------------------
+
+    async def models(self) -> tuple[Sequence[ModelVersion], str | None]:
+        """All published versions, newest first, and the live one."""
+        return await self.artifacts.versions(), await self.artifacts.live()
+
+    async def promote(self, version: str) -> ModelVersion:
+        """Make a version live for all processes, after this one has loaded it and sent questions through it.
+
+        Raises:
+            NotFoundError: no such version.
+            CorruptStateError, ModelError: it cannot be served; the live one stays.
+        """
+        described = await self.artifacts.get(version)
+        checked = await self._live.check(version)
+        await self.artifacts.set_live(version)
+        self._live.adopt(checked)
+        return described
+
+    async def refresh(self) -> None:
+        """Look for a newer live version and changed items now instead of a moment later."""
+        await self._live.refresh()
+
+    async def status(self) -> Status:
+        """How the service is: store, models, catalogue."""
+        store = "ok"
+        try:
+            await self.records.ping()
+        except ForetasteError as exc:
+            store = str(exc)
+        live, refused = self._live.current, self._live.refused
+        model = "none" if live.bundle.version is None else "ok"
+        if refused is not None:
+            model = f"version {refused.version} was refused: {refused.why}"
+        is_ready = store == "ok"
+        healthy = is_ready and refused is None and self._live.store_error is None
+        return Status(
+            ready=is_ready,
+            state="ok" if healthy else "degraded" if is_ready else "down",
+            version=__version__,
+            model_version=live.bundle.version,
+            models=tuple(sorted(live.bundle.models)),
+            store=store,
+            model=model,
+            uptime_s=time.monotonic() - self._started,
+            details={
+                "pipeline": live.pipeline.config.name,
+                "scenarios": sorted(live.pipeline.config.scenarios),
+                "items": int(live.catalogue.allowed.sum()),
+                "users_in_model": len(live.bundle.users),
+                "items_in_model": len(live.bundle.items),
+            },
+        )
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _query(
+        self,
+        user_id: str | None,
+        k: int | None,
+        scenario: str,
+        context: Mapping[str, object] | None,
+        exclude: Iterable[str],
+    ) -> Query:
+        return Query(
+            user_id=user_id,
+            k=self.default_k if k is None else k,
+            exclude=frozenset(exclude),
+            scenario=scenario,
+            context=context or {},
+        )
+
+    async def _answer(
+        self, queries: Sequence[Query], *, category: str | None = None, explain: bool = False
+    ) -> list[Answer]:
+        live = self._live.current
+        filled, failed, actions = [], [], []
+        for query in queries:
+            history, store_failed = await self._history(query.user_id or "", live)
+            filled.append(_with_history(query, history))
+            failed.append(store_failed)
+            actions.append(history.actions if history is not None else None)
+        outcome = await self._run(live, filled, category, explain)
+        return [
+            self._answer_of(live, query, outcome, b, store_failed=failed[b], actions=actions[b])
+            for b, query in enumerate(filled)
+        ]
+
+    async def _history(self, user_id: str, live: Live) -> tuple[History | None, bool]:
+        """The user's history as the store has it now, and whether the store failed (then training data must do)."""
+        try:
+            state = await self._users.get(user_id)
+        except StorageError as exc:
+            self.metrics.count_store_error("user_state")
+            log.warning("history_not_read", error=str(exc))
+            return None, True
+        bundle = live.bundle
+        return history_of(state.events, bundle.weights, user_id=user_id, population=bundle.population), False
+
+    async def _run(self, live: Live, queries: Sequence[Query], category: str | None, explain: bool) -> Outcome:
+        start = time.perf_counter()
+        outcome = await self._in_thread(_recommend, live, queries, category, explain)
+        self.metrics.observe_pipeline(_label(live, queries[0].scenario), time.perf_counter() - start)
+        self._count_failed(outcome)
+        return outcome
+
+    async def _in_thread(self, work: Callable[..., Outcome], *arguments: Any) -> Outcome:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments)
+
+    def _count_failed(self, outcome: Outcome) -> None:
+        for source in outcome.failed:
+            self.metrics.count_source_error(source)
+
+    def _answer_of(
+        self,
+        live: Live,
+        query: Query,
+        outcome: Outcome,
+        b: int,
+        *,
+        store_failed: bool = False,
+        actions: Mapping[str, str] | None = None,
+    ) -> Answer:
+        answer = answer_of(
+            live,
+            query,
+            outcome,
+            b,
+            store_failed=store_failed,
+            recommendation_id=uuid.uuid4().hex,
+            actions=actions,
+        )
+        self.metrics.observe_list(
+            scenario=_label(live, query.scenario),
+            fallback=answer.fallback,
+            sources=[item.source for item in answer.items],
+            degraded=answer.degraded,
+        )
+        return answer
+
+
+def _recommend(live: Live, queries: Sequence[Query], category: str | None, explain: bool) -> Outcome:
+    allowed = category_mask(live.catalogue, category)
+    return live.pipeline.run(queries, live.bundle, catalogue=live.catalogue, allowed=allowed, explain=explain)
+
+
+def _with_history(query: Query, history: History | None) -> Query:
+    if history is None:
+        return query
+    return replace(
+        query,
+        history=history.item_ids,
+        history_weights=history.weights,
+        history_timestamps=history.timestamps,
+    )
+
+
+def _label(live: Live, scenario: str) -> str:
+    """The scenario as a metric's label: only names that the pipeline has, so that callers cannot add labels."""
+    known = scenario in live.pipeline.config.scenarios or scenario in {"similar", "popular", "trending", "new"}
+    return scenario if known else "default"
+
+
+def _unknown(kind: RecordKind, record_id: str) -> NotFoundError:
+    if kind == "user":
+        return UnknownUserError(f"user {record_id!r} is unknown", hint="add it with PUT /api/v1/users/{user_id}")
+    return UnknownItemError(f"item {record_id!r} is unknown", hint="add it with PUT /api/v1/items/{item_id}")

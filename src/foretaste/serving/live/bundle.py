@@ -1,0 +1,64 @@
+"""One version of the models, loaded and ready: immutable, and swapped as a whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from foretaste.data import Histories, Population, Vocabulary
+from foretaste.models import Recommender, load_bundle
+from foretaste.serving.live.users import EventWeights
+from foretaste.storage.artifacts import ModelVersion
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Models fitted on one population. Requests in flight keep theirs while another becomes live."""
+
+    version: str | None
+    """None for the empty bundle that serves before the first training."""
+    models: Mapping[str, Recommender]
+    population: Population
+    weights: EventWeights
+    """How live events are weighted: as the training weighted its own."""
+    trained_at: float = 0.0
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def users(self) -> Vocabulary:
+        """Ids of the users known from training."""
+        return self.population.users
+
+    @property
+    def items(self) -> Vocabulary:
+        """Ids of the items that the models rank."""
+        return self.population.items
+
+
+def empty_bundle() -> Bundle:
+    """A bundle without models."""
+    nobody = Population(Vocabulary([]), Vocabulary([]), Histories.empty(0, 0))
+    return Bundle(None, {}, nobody, EventWeights())
+
+
+def load(folder: Path, version: ModelVersion) -> Bundle:
+    """The bundle of a published version; checks every digest.
+
+    Raises:
+        CorruptStateError: damaged, tampered with or incomplete.
+    """
+    models = load_bundle(folder, digests=version.digests or None)
+    return bundle_of(models, version)
+
+
+def bundle_of(models: Mapping[str, Recommender], version: ModelVersion) -> Bundle:
+    """A bundle of fitted models that share one population."""
+    population = next(iter(models.values())).population
+    return Bundle(
+        version.version,
+        models,
+        population,
+        EventWeights.of(version.pipeline.get("data", {}), version.data),
+        float(version.data.get("trained_at", version.created_at)),
+        version.data,
+    )
