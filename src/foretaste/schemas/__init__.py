@@ -1,0 +1,53 @@
+"""Bodies of requests and answers, as the API documents them."""
+
+from foretaste.schemas.admin import Health, ModelList, ModelVersionBody, Promoted
+from foretaste.schemas.common import BatchResult, Body, ErrorBody, ErrorDetail, RecordResult
+from foretaste.schemas.events import Interaction, InteractionBatch
+from foretaste.schemas.recommend import (
+    HistoryEntry,
+    HistoryRequest,
+    Recommendations,
+    RecommendationsOfUsers,
+    RecommendedItem,
+    SkippedSource,
+    UsersRequest,
+)
+from foretaste.schemas.records import (
+    ItemBatch,
+    ItemFields,
+    ItemRecord,
+    RecordPage,
+    StoredRecord,
+    UserBatch,
+    UserFields,
+    UserRecord,
+)
+
+__all__ = [
+    "BatchResult",
+    "Body",
+    "ErrorBody",
+    "ErrorDetail",
+    "Health",
+    "HistoryEntry",
+    "HistoryRequest",
+    "Interaction",
+    "InteractionBatch",
+    "ItemBatch",
+    "ItemFields",
+    "ItemRecord",
+    "ModelList",
+    "ModelVersionBody",
+    "Promoted",
+    "Recommendations",
+    "RecommendationsOfUsers",
+    "RecommendedItem",
+    "RecordPage",
+    "RecordResult",
+    "SkippedSource",
+    "StoredRecord",
+    "UserBatch",
+    "UserFields",
+    "UserRecord",
+    "UsersRequest",
+]

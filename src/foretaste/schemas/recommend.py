@@ -1,0 +1,156 @@
+"""Bodies of recommendations."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from foretaste.schemas.common import Body, OutsideId
+
+Limit = Annotated[int, Field(ge=1, le=1000, examples=[10])]
+
+
+class RecommendedItem(Body):
+    """One place of a list."""
+
+    item_id: str
+    score: float
+    """Comparable within this list only."""
+    rank: int
+    """From 1."""
+    title: str | None = None
+    """Readable name, where the catalogue has one."""
+    source: str = ""
+    """Model (or ``catalogue``) that gave it."""
+    reason: str | None = None
+    """Why, in a sentence; null unless ``explain`` was asked for."""
+
+
+class SkippedSource(Body):
+    """A source that was asked and gave nothing."""
+
+    source: str
+    why: Literal["error", "empty", "missing"]
+
+
+class Recommendations(Body):
+    """One list, with everything that made it."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        protected_namespaces=(),
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {
+                            "item_id": "p-7",
+                            "score": 0.93,
+                            "rank": 1,
+                            "title": "Trail shoe",
+                            "source": "item_knn",
+                            "reason": "Because of Running socks",
+                        }
+                    ],
+                    "user_id": "u-42",
+                    "item_id": None,
+                    "scenario": "home",
+                    "model_version": "20260102T030405-a1b2c3",
+                    "sources": ["item_knn"],
+                    "fallback": "none",
+                    "fallbacks": [],
+                    "degraded": False,
+                    "short_by": 0,
+                    "recommendation_id": "0d9f2c1b7e6a4b3c8d5e4f3a2b1c0d9e",
+                    "request_id": "5f1c7d0e9b3a4d52",
+                }
+            ]
+        },
+    )
+
+    items: list[RecommendedItem]
+    user_id: str | None = None
+    item_id: str | None = None
+    """The item asked for, in a list of similar items."""
+    scenario: str
+    model_version: str | None
+    """Null before the first training."""
+    sources: list[str]
+    """Sources of the items shown."""
+    fallback: Literal["none", "cold_user", "new_item", "no_model", "model_error", "store_error", "too_few"]
+    """Why the fallback chain was used: nothing known of the user; no model ranks the item yet; nothing is trained; a
+    model failed; the store failed; the sources gave too few.
+    """
+    fallbacks: list[SkippedSource]
+    """Sources that were asked and gave nothing."""
+    degraded: bool
+    """Something failed on the way; the list is valid all the same."""
+    short_by: int
+    """Items fewer than asked for, because no more may be shown."""
+    recommendation_id: str
+    """Send it back with events on these items."""
+    request_id: str = ""
+
+
+class HistoryEntry(Body):
+    """One thing that somebody did."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+
+    item_id: OutsideId
+    type: str | None = None
+    value: float | None = None
+    timestamp: float | str | None = None
+
+
+class HistoryRequest(Body):
+    """Asks for a list for somebody unknown, or for a visit, from what they did."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        json_schema_extra={
+            "examples": [
+                {"history": ["p-7", "p-9"], "limit": 10, "explain": True},
+                {"history": [{"item_id": "p-7", "type": "purchase"}], "exclude": ["p-1"]},
+            ]
+        },
+    )
+
+    history: list[OutsideId | HistoryEntry] = Field(max_length=1000)
+    """Item ids, or objects like interactions, oldest first; may be empty."""
+    limit: Limit | None = None
+    """Length of the list."""
+    scenario: str = Field(default="default", max_length=100)
+    exclude: list[OutsideId] = Field(default_factory=list, max_length=10_000)
+    """Item ids that may not be in the list."""
+    category: str | None = Field(default=None, max_length=256)
+    """Only items of this category."""
+    explain: bool = False
+    context: dict[str, Any] = Field(default_factory=dict)
+
+
+class UsersRequest(Body):
+    """Asks for the lists of many users at once."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"user_ids": ["u-42", "u-43"], "limit": 10}]},
+    )
+
+    user_ids: list[OutsideId] = Field(min_length=1, max_length=1000)
+    limit: Limit | None = None
+    scenario: str = Field(default="default", max_length=100)
+    exclude: list[OutsideId] = Field(default_factory=list, max_length=10_000)
+    explain: bool = False
+
+
+class RecommendationsOfUsers(Body):
+    """Lists in the order of the users asked for."""
+
+    lists: list[Recommendations]
+    request_id: str = ""
