@@ -1,0 +1,66 @@
+"""The ASGI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from foretaste import __version__
+from foretaste.api import documents, errors
+from foretaste.api.middleware import RequestMiddleware
+from foretaste.api.routes import interactions, recommendations, records, service
+from foretaste.serving.bootstrap import open_engine
+from foretaste.serving.engine import Engine
+from foretaste.settings import Settings, load_settings
+
+_DESCRIPTION = "Recommendations that follow what people do: post interactions, get lists, all in milliseconds."
+
+
+def create_app(source: Engine | Settings | None = None, *, max_body_bytes: int | None = None) -> FastAPI:
+    """The application of a running engine, or one that opens an engine from settings when it starts.
+
+    Args:
+        source: a started engine (its owner closes it), settings, or None for settings from the environment.
+        max_body_bytes: largest body; by default as in the settings.
+    """
+    settings = source if isinstance(source, Settings) else None
+    if source is None:
+        settings = load_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if settings is None:
+            yield
+            return
+        async with open_engine(settings) as engine:
+            app.state.engine = engine
+            yield
+
+    app = FastAPI(
+        title="Foretaste",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    if isinstance(source, Engine):
+        app.state.engine = source
+    limit = max_body_bytes or (settings.max_body_bytes if settings is not None else 8_000_000)
+
+    def observe(method: str, route: str, status: int, seconds: float) -> None:
+        app.state.engine.metrics.observe_request(method, route, status, seconds)
+
+    app.add_middleware(RequestMiddleware, observe=observe, max_body_bytes=limit)
+    errors.install(app)
+    for router in (
+        recommendations.router,
+        interactions.router,
+        records.users,
+        records.items,
+        service.models,
+        service.service,
+    ):
+        app.include_router(router)
+    documents.install(app)
+    return app

@@ -1,0 +1,60 @@
+"""Reading bodies: strict JSON (no NaN, no lone surrogates), then the schema."""
+
+from typing import Any, TypeVar
+
+import orjson
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from foretaste.api.errors import InvalidRequestError, MalformedBodyError, invalid_request
+
+MAX_BATCH = 10_000
+"""Records in one request."""
+B = TypeVar("B", bound=BaseModel)
+
+
+async def read_json(request: Request) -> Any:
+    """The decoded body.
+
+    Raises:
+        MalformedBodyError: it is no JSON; says where.
+    """
+    content = await request.body()
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as exc:
+        what = "the body is empty" if not content.strip() else f"the body is no valid JSON: {exc}"
+        raise MalformedBodyError(what, hint="send JSON (UTF-8, no NaN or Infinity)") from exc
+
+
+async def read_body(request: Request, schema: type[B]) -> B:
+    """The body as ``schema``.
+
+    Raises:
+        MalformedBodyError, InvalidRequestError.
+    """
+    try:
+        return schema.model_validate(await read_json(request))
+    except ValidationError as exc:
+        raise invalid_request(exc) from exc
+
+
+async def read_batch(request: Request, key: str) -> list[Any]:
+    """The records of a body: an array, an object with the array under ``key``, or one object.
+
+    The records themselves are not looked at: each is checked by itself later.
+
+    Raises:
+        MalformedBodyError, InvalidRequestError: no record, or too many.
+    """
+    value = await read_json(request)
+    if isinstance(value, dict) and key in value:
+        value = value[key]
+        if not isinstance(value, list):
+            raise InvalidRequestError(f"{key} must be an array, not {type(value).__name__}")
+    records = value if isinstance(value, list) else [value]
+    if not records:
+        raise InvalidRequestError("the batch is empty", hint="send at least one record")
+    if len(records) > MAX_BATCH:
+        raise InvalidRequestError(f"the batch has {len(records)} records, at most {MAX_BATCH} are allowed")
+    return records

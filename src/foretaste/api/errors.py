@@ -1,0 +1,122 @@
+"""Every error as the same body: code, message, hint, details and the request's id."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from foretaste.errors import ForetasteError
+from foretaste.logs import get_logger
+
+STATUS = {"corrupt_state": 409, "model_training": 409, "model": 409}
+"""Statuses that differ from the error's own: a version that cannot be served conflicts with the wish to promote it."""
+_MAX_VALUE = 120
+log = get_logger(__name__)
+
+
+class MalformedBodyError(ForetasteError):
+    """The body is no JSON."""
+
+    code = "malformed_json"
+    http_status = 400
+
+
+class InvalidRequestError(ForetasteError):
+    """A parameter or a field of the body is wrong."""
+
+    code = "invalid_request"
+    http_status = 422
+
+
+class BodyTooLargeError(ForetasteError):
+    """The body is larger than the service takes."""
+
+    code = "body_too_large"
+    http_status = 413
+
+
+def json_response(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer; NaN becomes null."""
+    content = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=_plain)
+    return Response(content, status_code=status, media_type="application/json", headers=headers)
+
+
+def error_response(error: ForetasteError, request_id: str, *, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer that says what went wrong."""
+    body = error_body(error.code, error.message, error.hint, error.details, request_id)
+    return json_response(body, status=STATUS.get(error.code, error.http_status), headers=headers)
+
+
+def error_body(code: str, message: str, hint: str, details: Mapping[str, Any], request_id: str) -> dict[str, Any]:
+    """The body of an error."""
+    detail = {"code": code, "message": _clean(message), "hint": _clean(hint), "details": details}
+    return {"error": detail, "request_id": request_id}
+
+
+def invalid_request(error: ValidationError | RequestValidationError) -> InvalidRequestError:
+    """A failed validation as one readable error: the field, its value and what is allowed."""
+    found = []
+    for part in error.errors():
+        place = [str(p) for p in part["loc"] if p not in {"body", "query", "path", "header"}]
+        found.append({"field": ".".join(place) or "body", "value": _shown(part.get("input")), "problem": part["msg"]})
+    first = found[0]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return InvalidRequestError(
+        f"{first['field']} = {first['value']}: {first['problem']}{more}",
+        hint="see /docs for what is allowed",
+        details={"errors": found[:20]},
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Make every failing route answer in our form."""
+
+    def known(request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, ForetasteError)
+        if exc.http_status >= 500:
+            log.warning("request_failed", code=exc.code, error=str(exc))
+        headers = {"Retry-After": "1"} if exc.http_status == 503 else None
+        return error_response(exc, request_id(request), headers=headers)
+
+    def invalid(request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, RequestValidationError)
+        return error_response(invalid_request(exc), request_id(request))
+
+    def http(request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, HTTPException)
+        codes = {404: ("no_such_route", "see /docs for the routes"), 405: ("method_not_allowed", "")}
+        code, hint = codes.get(exc.status_code, ("http_error", ""))
+        message = f"{request.method} {_shown(request.url.path)}: {exc.detail}"
+        body = error_body(code, message, hint, {}, request_id(request))
+        return json_response(body, status=exc.status_code, headers=exc.headers)
+
+    app.add_exception_handler(ForetasteError, known)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+
+
+def request_id(request: Request) -> str:
+    """The id that the middleware gave the request."""
+    return str(request.scope.get("request_id", ""))
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return _clean(text if len(text) <= _MAX_VALUE else f"{text[:_MAX_VALUE]}…")
+
+
+def _clean(text: str) -> str:
+    return text.encode(errors="replace").decode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, tuple | set | frozenset):
+        return list(value)
+    return str(value)

@@ -1,0 +1,1 @@
+"""Routes by theme. Handlers are thin: read, ask the engine, write."""

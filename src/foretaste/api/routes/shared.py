@@ -1,0 +1,54 @@
+"""What several routes need."""
+
+from dataclasses import asdict
+from typing import Annotated, Any, cast
+
+from fastapi import Query, Request
+from starlette.responses import Response
+
+from foretaste.api.errors import error_body, json_response, request_id
+from foretaste.serving.answers import Answer, WriteResult
+from foretaste.serving.engine import Engine
+
+Limit = Annotated[int | None, Query(ge=1, le=1000, description="Length of the list.", examples=[10])]
+Explain = Annotated[bool, Query(description="Add a readable reason to each item.")]
+Scenario = Annotated[str, Query(max_length=100, description="Place of use, as named in the pipeline.")]
+Category = Annotated[str | None, Query(max_length=256, description="Only items of this category.")]
+Exclude = Annotated[
+    list[str] | None, Query(max_length=1000, description="Item ids that may not be in the list; may be repeated.")
+]
+
+
+def engine_of(request: Request) -> Engine:
+    """The engine that answers."""
+    return cast(Engine, request.app.state.engine)
+
+
+def answered(request: Request, answer: Answer) -> Response:
+    """A list as an answer."""
+    return json_response({**asdict(answer), "request_id": request_id(request)})
+
+
+def batch_answer(request: Request, results: list[WriteResult], what: str) -> Response:
+    """What became of a batch: 200 when nothing was rejected, 207 when some were, 422 when all were."""
+    rows = [_result(result) for result in results]
+    rejected = sum(result.status == "rejected" for result in results)
+    if rejected == len(results):
+        first = results[0]
+        message = first.message if rejected == 1 else f"all {rejected} {what} were rejected; the first: {first.message}"
+        body = error_body(first.code, message, first.hint, {"results": rows}, request_id(request))
+        return json_response(body, status=422)
+    counts = {
+        "stored": sum(result.status == "stored" for result in results),
+        "duplicates": sum(result.status == "duplicate" for result in results),
+        "rejected": rejected,
+    }
+    return json_response({**counts, "results": rows}, status=207 if rejected else 200)
+
+
+def _result(result: WriteResult) -> dict[str, Any]:
+    error = None
+    if result.status == "rejected":
+        message = result.message.encode(errors="replace").decode()
+        error = {"code": result.code, "message": message, "hint": result.hint, "details": {}}
+    return {"index": result.index, "status": result.status, "id": result.record_id, "error": error}
