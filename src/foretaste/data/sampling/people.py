@@ -115,8 +115,8 @@ def _links(
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """A small world: neighbours on the ring, a share of the links rewired towards active people.
 
-    Source: Watts and Strogatz, Nature 393 (1998); the rewired end is chosen in proportion to activity, which gives the
-    long tail of degrees that preferential attachment has.
+    Source: Watts and Strogatz, Nature 393 (1998); the rewired end is drawn by a Zipf law over the ranks of activity,
+    which gives the long tail of degrees that preferential attachment has.
     """
     n = config.n_users
     n_links = min(round(n * config.mean_friends / 2), n * (n - 1) // 2)
@@ -127,7 +127,9 @@ def _links(
     place = rng.integers(0, n, n_links)
     reach = max(1, min(n - 1, int(np.ceil(config.mean_friends))))
     near = ring[(place + rng.integers(1, reach + 1, n_links)) % n]
-    popular = choose(rng, activity + activity.mean() * 0.1, n_links)
+    fame = np.empty(n)
+    fame[np.argsort(-activity, kind="stable")] = np.arange(1.0, n + 1.0) ** -0.8
+    popular = choose(rng, fame, n_links)
     source = ring[place]
     target = np.where(rng.random(n_links) < config.rewired_links, popular, near)
     low, high = np.minimum(source, target), np.maximum(source, target)
