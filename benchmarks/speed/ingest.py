@@ -23,8 +23,8 @@ CALLERS = 16
 _COLUMNS = ("event_id", "user_id", "item_id", "type", "value", "timestamp", "session_id")
 _TABLE = (
     "CREATE TABLE events (sequence INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT NULL UNIQUE,"
-    " user_id TEXT NOT NULL, item_id TEXT NOT NULL, type TEXT NOT NULL, value REAL, timestamp REAL NOT NULL, session_id TEXT);"
-    "CREATE INDEX by_user ON events (user_id, sequence)"
+    " user_id TEXT NOT NULL, item_id TEXT NOT NULL, type TEXT NOT NULL, value REAL, timestamp REAL NOT NULL,"
+    " session_id TEXT); CREATE INDEX by_user ON events (user_id, sequence)"
 )
 _INSERT = f"INSERT OR IGNORE INTO events ({', '.join(_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
