@@ -28,7 +28,6 @@ class Random(Recommender):
 
     name = "random"
     config_class = RandomConfig
-    scores_new_users = True
     scores_without_history = True
     scores_new_items = True
     updates_incrementally = True

@@ -1,6 +1,7 @@
 """Trends: what is taken more of late than it was before."""
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -76,19 +77,15 @@ class Trending(Recommender):
         self, data: Dataset, ages: npt.NDArray[np.float64], start: float, stop: float, *, decay: bool
     ) -> npt.NDArray[np.float64]:
         """What was taken of each item (I,) at ages ``start`` ≤ a < ``stop``."""
-        interactions = data.interactions
-        picks = np.flatnonzero((ages >= start) & (ages < stop) & (interactions.weights > 0))
-        users, items = interactions.user_rows[picks], interactions.item_rows[picks]
-        worth = interactions.weights[picks].astype(np.float64)
-        if self.config.values == "binary":
-            order = np.lexsort((ages[picks], items, users))  # the newest of each pair comes first
-            first = np.ones(len(order), dtype=bool)
-            first[1:] = (np.diff(users[order]) != 0) | (np.diff(items[order]) != 0)
-            picks, items = picks[order[first]], items[order[first]]
-            worth = np.ones(len(picks))
+        interactions = data.interactions.where((ages >= start) & (ages < stop))
+        binary = self.config.values == "binary"
+        worth = (interactions.weights > 0).astype(np.float64) if binary else interactions.weights.astype(np.float64)
         if decay and self.config.half_life_days is not None:
-            worth = worth * np.exp2(-ages[picks] / self.config.half_life_days)
-        return np.bincount(items, weights=worth, minlength=data.n_items).astype(np.float64)
+            worth *= np.exp2(-ages[(ages >= start) & (ages < stop)] / self.config.half_life_days)
+        weighed = data.with_interactions(replace(interactions, weights=worth.astype(np.float32)))
+        policy = "max" if binary else data.duplicates  # the newest of one user is worth the most
+        matrix = weighed.histories.matrix("weight", duplicates=policy, dtype=np.float64)
+        return np.asarray(matrix.sum(axis=0), dtype=np.float64)
 
     def _scores(self, batch: UserBatch) -> FloatBlock:
         return np.tile(np.where(self.is_recent, self.velocity, -np.inf).astype(np.float32), (len(batch), 1))

@@ -1,0 +1,67 @@
+"""Every registered model keeps the contract; a name that does not import fails."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from foretaste.models import create_model, model_names, save_bundle
+from foretaste.testing import tiny_shop
+from foretaste.testing.models import RecommenderContract
+
+ADJUSTED = {
+    "user_knn": {"learns_taste": True},
+    "popular per category": {"learns_taste": True},
+}
+"""What is particular about one model or variant; see ``ContractSetup`` for the names."""
+
+CONTENT_AND_FACTORS = [{"model": "tfidf"}, {"model": "ials", "parameters": {"n_factors": 8}}]
+VARIANTS = {
+    "popular per category": ("popular", {"per": "category"}),
+    "popular of late": ("popular", {"window_days": 30, "values": "weight"}),
+    "trending without decay": ("trending", {"half_life_days": None, "values": "weight", "window_days": 20}),
+    "tfidf of titles": ("tfidf", {"columns": ["title", "category"], "half_life_days": 30, "ngrams": (1, 1)}),
+    "weighted by rank": ("weighted", {"parts": CONTENT_AND_FACTORS, "normalization": "rank"}),
+    "weighted by minmax": ("weighted", {"parts": CONTENT_AND_FACTORS, "normalization": "minmax"}),
+    "weighted ratings": ("weighted", {"parts": [{"model": "bias"}], "normalization": "none"}),
+}
+"""Models with other settings than their defaults, which take other paths."""
+
+
+def contract_of(title, name, parameters):
+    fields = {"model_name": name, "parameters": parameters} | ADJUSTED.get(title, {})
+    title = "Test" + "".join(word.capitalize() for word in title.replace("_", " ").split())
+    return title, type(title, (RecommenderContract,), fields)
+
+
+globals().update(contract_of(name, name, {}) for name in model_names())
+globals().update(contract_of(title, *variant) for title, variant in VARIANTS.items())
+
+LOAD = """
+import json, sys
+from foretaste.models import load_bundle
+models = load_bundle(sys.argv[1])
+print(json.dumps({name: model.recommend(k=5, unknown="empty").item_rows.tolist() for name, model in models.items()}))
+"""
+
+
+def test_a_fresh_process_loads_the_same_lists(tmp_path):
+    data = tiny_shop()
+    models = {name: create_model(name).fit(data) for name in model_names()}
+    save_bundle(models, tmp_path / "all")
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, str(tmp_path / "all")], capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout)
+    assert sorted(found) == model_names()
+    for name, model in models.items():
+        np.testing.assert_array_equal(found[name], model.recommend(k=5, unknown="empty").item_rows, err_msg=name)
+
+
+def test_contract_classes_need_a_model():
+    from foretaste.errors import ConfigurationError
+
+    with pytest.raises(ConfigurationError, match="model_name"):
+        RecommenderContract().make()
