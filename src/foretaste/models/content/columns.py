@@ -71,7 +71,7 @@ class Column:
     def label(self, token: int) -> str:
         """What a person reads for one token."""
         text = self.tokens[token]
-        return text if self.kind in {"text", "list"} else f"{self.name}: {text}"
+        return text if self.kind == "text" else f"{self.name.replace('_', ' ')}: {text}"
 
     def to_json(self) -> dict[str, Any]:
         """All but the tokens, which are saved as arrays."""

@@ -19,6 +19,7 @@ from foretaste.models.content.columns import Column, TextOptions, fit_column, no
 from foretaste.models.reasons import because_items
 
 FEATURES_NAMED = 3
+NUMBERS = frozenset({"numeric", "date"})
 DAY_S = 86_400.0
 
 
@@ -28,7 +29,9 @@ class TfidfConfig(ModelConfig):
     columns: tuple[str, ...] | None = None
     """Item columns to use; None for all that have a feature type."""
     column_weights: Mapping[str, NonNegativeFloat] = Field(default_factory=dict)
-    """How much a column counts against others (1 by default); 0 leaves it out."""
+    """How much a column counts against others; 0 leaves it out."""
+    number_weight: NonNegativeFloat = 0.3
+    """The weight of numeric and date columns that have none of their own; other columns have 1."""
     ngrams: tuple[PositiveInt, PositiveInt] = (1, 2)
     """Shortest and longest run of words that makes a token."""
     max_features: PositiveInt | None = 20_000
@@ -117,10 +120,14 @@ class TfidfContent(Recommender):
         elif declared:
             frame = frame.select(["item_id", *declared])
         typed, kinds = infer_features(frame, declared, skip="item_id")
-        kinds = {name: kind for name, kind in kinds.items() if config.column_weights.get(name, 1.0) > 0}
+        kinds = {name: kind for name, kind in kinds.items() if self._weight(name, kind) > 0}
         if not kinds:
             raise DataInsufficientError(f"no column of the items of data set {data.name!r} can be used as a feature")
         return typed, kinds
+
+    def _weight(self, name: str, kind: FeatureType) -> float:
+        usual = self.config.number_weight if kind in NUMBERS else 1.0
+        return float(self.config.column_weights.get(name, usual))
 
     def _encode(self, frame: pl.DataFrame) -> sparse.csr_array:
         """Item vectors (n, T) of length 1, float32; a column that is missing counts as empty."""
@@ -132,7 +139,7 @@ class TfidfContent(Recommender):
                 block = column.encode(typed[column.name])
             else:
                 block = sparse.csr_array((len(frame), len(column.tokens)), dtype=np.float64)
-            blocks.append(block * self.config.column_weights.get(column.name, 1.0))
+            blocks.append(block * self._weight(column.name, column.kind))
         return normalised(sparse.csr_array(sparse.hstack(blocks, format="csr"))).astype(np.float32)
 
     # --- what is derived ---------------------------------------------------------------------------------------------
@@ -264,19 +271,20 @@ class TfidfContent(Recommender):
         part = slice(self.vectors.indptr[item_row], self.vectors.indptr[item_row + 1])
         tokens = self.vectors.indices[part]
         gains = profile[tokens] * self.vectors.data[part]
-        best = [int(n) for n in np.argsort(-gains, kind="stable") if gains[n] > 0]
+        best = [int(tokens[n]) for n in np.argsort(-gains, kind="stable") if gains[n] > 0]
         labels: list[str] = []
-        for n in best:
-            label = self._label(int(tokens[n]))
-            if not any(label in other.split() or other in label.split() for other in labels) and label not in labels:
+        for kind, label in sorted(map(self._label, best), key=lambda pair: pair[0] in NUMBERS):  # numbers say the least
+            told = kind == "text" and any(label in other.split() or other in label.split() for other in labels)
+            if not told and label not in labels and not (labels and kind in NUMBERS):
                 labels.append(label)  # «wool» beside «wool socks» says nothing more
             if len(labels) == FEATURES_NAMED:
                 break
         return tuple(labels)
 
-    def _label(self, token: int) -> str:
+    def _label(self, token: int) -> tuple[FeatureType, str]:
+        """The kind of a token's column, and what a person reads."""
         for column in self._columns:
             if token < len(column.tokens):
-                return column.label(token)
+                return column.kind, column.label(token)
             token -= len(column.tokens)
         raise IndexError(token)

@@ -58,7 +58,7 @@ def test_lists_count_each_value_once_and_pass_over_unknown_ones():
     assert both[0] > both[1] > 0
     assert both[1] == pytest.approx(one[1] / np.sqrt(2))
     assert column.encode(pl.Series("tags", [["z"]])).nnz == 0
-    assert column.label(0) == "x"
+    assert column.label(0) == "tags: x"
 
 
 def test_near_numbers_are_more_similar_than_far_ones():

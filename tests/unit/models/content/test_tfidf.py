@@ -86,6 +86,25 @@ def test_reasons_sum_to_the_score_and_name_what_is_shared():
     np.testing.assert_allclose(parts.sum(axis=0), best.scores, atol=1e-6)
 
 
+def test_numbers_are_named_only_where_nothing_else_is_shared():
+    prices = TfidfContent(columns=("price",), n_bins=2).fit(make_data())
+    reason = prices.explain("u0", ["s2"])[0]
+    assert reason.features
+    assert all(feature.startswith("price: about ") for feature in reason.features)
+    every = TfidfContent(number_weight=50).fit(make_data()).explain("u0", ["s2"])[0]
+    assert not any("price" in feature for feature in every.features)
+
+
+def test_numbers_weigh_less_than_words_unless_told_otherwise():
+    def share(**parameters):
+        model = TfidfContent(columns=("title", "price"), **parameters).fit(make_data())
+        tokens = np.flatnonzero([model._label(n)[0] == "numeric" for n in range(model.vectors.shape[1])])
+        return float((model.vectors.toarray()[0, tokens] ** 2).sum())
+
+    assert share() < share(number_weight=1.0) < share(column_weights={"price": 3.0})
+    assert share(number_weight=0.0, column_weights={"price": 1.0}) == pytest.approx(share(number_weight=1.0))
+
+
 def test_new_items_are_ranked_at_once_without_training(tmp_path):
     model = TfidfContent().fit(make_data())
     fresh = pl.DataFrame(
