@@ -1,6 +1,7 @@
 """The event: one thing that one user did to one item at one time."""
 
 import math
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -17,13 +18,15 @@ MAX_ID_LENGTH = 256
 MAX_CLOCK_SKEW_S = 24 * 3600.0
 """How far in the future a timestamp may lie before the event is refused."""
 
+_DATE = re.compile(r"[12]\d{3}[01]\d[0-3]\d", re.ASCII)
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One interaction. ``event_id`` makes it idempotent: the same id applied twice counts once.
 
     ``timestamp`` is in seconds since 1970-01-01 UTC. ``value`` is what came with the action (stars of a rating,
-    quantity of a
-    purchase, seconds read); None when nothing came. ``type`` is the action's name, e.g. ``view`` or ``purchase``.
+    quantity of a purchase, seconds read); None when nothing came. ``type`` is the action's name, e.g. ``view`` or
+    ``purchase``.
     """
 
     event_id: str
@@ -46,7 +49,8 @@ def new_event_id() -> str:
 def parse_timestamp(value: object) -> float:
     """Seconds since the epoch from a number (seconds, or milliseconds when above 1e11) or an ISO 8601 text.
 
-    A text without a zone is taken as UTC.
+    A text of digits is a number too, unless it has the eight of a date (``20260101``). A text without a zone is taken
+    as UTC.
 
     Raises:
         InvalidRecordError: for anything else.
@@ -57,30 +61,45 @@ def parse_timestamp(value: object) -> float:
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise InvalidRecordError(f"timestamp {value!r} is not a finite number")
+        if not _is_finite(value):
+            raise InvalidRecordError(f"timestamp {_shown(value)} is not a finite number")
         return float(value) / 1000.0 if abs(value) > 1e11 else float(value)
-    if isinstance(value, str):
-        try:
-            return parse_timestamp(datetime.fromisoformat(value.strip()))
-        except ValueError:
-            try:
-                return parse_timestamp(float(value))
-            except ValueError:
-                pass
+    if isinstance(value, str) and len(value) <= 100:
+        text = value.strip()
+        readings = (_from_iso, _from_number) if _DATE.fullmatch(text) else (_from_number, _from_iso)
+        for read in readings:
+            found = read(text)
+            if found is not None:
+                return parse_timestamp(found)
     raise InvalidRecordError(
-        f"timestamp {str(value)[:60]!r} is neither seconds since 1970 nor ISO 8601",
+        f"timestamp {_shown(value)} is neither seconds since 1970 nor ISO 8601",
         hint="send e.g. 1767225600 or 2026-01-01T00:00:00Z",
     )
+
+
+def _from_number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _from_iso(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def check_id(value: object, field: str) -> str:
     """The id as text; numbers are accepted.
 
     Raises:
-        InvalidRecordError: empty, too long, not text or an integer, or with control characters.
+        InvalidRecordError: empty, too long, not text or an integer, or with control or other invisible characters.
     """
     if isinstance(value, int) and not isinstance(value, bool):
+        if value.bit_length() > 3 * MAX_ID_LENGTH:
+            raise InvalidRecordError(f"{field} is a number of {value.bit_length()} bits, too long for an id")
         return str(value)
     if not isinstance(value, str):
         raise InvalidRecordError(f"{field} must be text or a whole number, not {type(value).__name__}")
@@ -91,7 +110,7 @@ def check_id(value: object, field: str) -> str:
             f"{field} has {len(value)} characters, at most {MAX_ID_LENGTH} are allowed: {value[:40]!r}…"
         )
     if not value.isprintable():
-        raise InvalidRecordError(f"{field} has control characters: {value[:40]!r}")
+        raise InvalidRecordError(f"{field} has control or invisible characters: {value[:40]!r}")
     return value
 
 
@@ -99,29 +118,32 @@ def check_event(record: Mapping[str, Any], *, now: float | None = None) -> Event
     """An event from a decoded record, or a reason why not.
 
     ``product_id`` is read as ``item_id`` and ``action_type``, ``interaction_type`` or ``event_type`` as ``type``; a
-    missing
-    timestamp becomes ``now`` and a missing id a new one.
+    missing timestamp becomes ``now`` and a missing id a new one. Null counts as missing.
 
     Raises:
         InvalidRecordError: names the field, the value and what is allowed.
     """
+    if not isinstance(record, Mapping):
+        raise InvalidRecordError(f"a record must be an object with fields, not {type(record).__name__}")
     now = time.time() if now is None else now
     user_id = check_id(_first(record, "user_id"), "user_id")
     item_id = check_id(_first(record, "item_id", "product_id"), "item_id")
-    action = check_id(_first(record, "type", "action_type", "interaction_type", "event_type") or "view", "type")
+    action = _first(record, "type", "action_type", "interaction_type", "event_type")
+    action = "view" if action is None else check_id(action, "type")
     raw_time = record.get("timestamp")
     timestamp = now if raw_time is None else parse_timestamp(raw_time)
     if timestamp < 0:
-        raise InvalidRecordError(f"timestamp {raw_time!r} lies before 1970")
+        raise InvalidRecordError(f"timestamp {_shown(raw_time)} lies before 1970")
     if timestamp > now + MAX_CLOCK_SKEW_S:
         raise InvalidRecordError(
-            f"timestamp {raw_time!r} lies more than a day in the future",
+            f"timestamp {_shown(raw_time)} lies more than a day in the future",
             hint="check the sender's clock and unit",
         )
-    event_id = record.get("event_id") or record.get("id")
+    event_id = _first(record, "event_id", "id")
     session_id = record.get("session_id")
     recommendation_id = record.get("recommendation_id")
-    context = record.get("context") or {}
+    context = _first(record, "context")
+    context = {} if context is None else context
     if not isinstance(context, dict):
         raise InvalidRecordError(f"context must be an object, not {type(context).__name__}")
     return Event(
@@ -149,9 +171,9 @@ def _number(value: object, field: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidRecordError(f"{field} must be a number, not {str(value)[:40]!r}")
-    if not math.isfinite(value) or abs(value) > 1e15:
-        raise InvalidRecordError(f"{field} {value!r} is not a usable finite number")
+        raise InvalidRecordError(f"{field} must be a number, not {_shown(value)}")
+    if not _is_finite(value) or abs(value) > 1e15:
+        raise InvalidRecordError(f"{field} {_shown(value)} is not a usable finite number")
     return float(value)
 
 
@@ -159,5 +181,23 @@ def _position(value: object) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1_000_000:
-        raise InvalidRecordError(f"position must be a whole number from 0, not {str(value)[:40]!r}")
+        raise InvalidRecordError(f"position must be a whole number from 0, not {_shown(value)}")
     return value
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the range of floats
+        return False
+
+
+def _shown(value: object) -> str:
+    """A refused value for a message, cut short."""
+    if isinstance(value, str):
+        return repr(value) if len(value) <= 60 else f"{value[:60]!r}…"
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, a very deep list
+        return f"(a huge {type(value).__name__})"
+    return text if len(text) <= 60 else f"{text[:60]}…"
