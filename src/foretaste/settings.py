@@ -8,6 +8,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from foretaste.errors import ConfigurationError
 
+_MAY_HOLD_SECRETS = {"SECRET_KEY", "DATABASE_URL", "ARTIFACT_URL"}
+"""Variables whose values are not repeated in errors: a URL may hold a password."""
+
 
 class Settings(BaseSettings):
     """Settings of one running service; the environment variable is the field's name in capitals.
@@ -27,8 +30,8 @@ class Settings(BaseSettings):
     api_port: int = Field(default=8000, ge=0, le=65535)
     workers: int = Field(default=1, ge=1, le=256)
     """Server processes that share the port."""
-    pipeline_file: Path | None = None
-    """Pipeline (TOML); None means the built-in one."""
+    pipeline_file: str | None = None
+    """Pipeline: a TOML file, or the name of a packaged one; None means `shop`."""
     default_recommendation_count: int = Field(default=10, ge=1, le=1000)
     model_update_interval: float = Field(default=0.0, ge=0)
     """Seconds between scheduled trainings; 0 trains only when asked."""
@@ -70,6 +73,8 @@ def load_settings(**overrides: object) -> Settings:
         lines = []
         for error in exc.errors():
             variable = str(error["loc"][0]).upper() if error["loc"] else "settings"
-            shown = "…" if "SECRET" in variable else repr(error["input"])
+            shown = "…" if variable in _MAY_HOLD_SECRETS else repr(error["input"])
             lines.append(f"{variable} = {shown}: {error['msg']}")
         raise ConfigurationError("; ".join(lines), hint="correct the environment or the .env file") from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(f"the .env file cannot be read: {exc}", hint="save it as UTF-8 text") from exc
