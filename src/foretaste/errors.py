@@ -27,9 +27,8 @@ ForetasteError
     ├── PortInUseError
     └── NoModelError             nothing is live yet
 
-Each has a stable ``code``, one HTTP status and one exit code. ``message`` says what was wrong and the value, ``hint``
-what to
-do, ``details`` the same for machines.
+Each has a stable ``code``, one HTTP status and one exit code. ``message`` says what was wrong and the value,
+``hint`` what to do, ``details`` the same for machines.
 """
 
 from collections.abc import Mapping

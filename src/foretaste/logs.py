@@ -1,9 +1,8 @@
 """Structured log events: one name and fields, as readable lines or as JSON.
 
 ``log = get_logger(__name__)`` then ``log.info("model_fitted", model="ease", items=12480, seconds=3.1)``. Request ids
-are bound
-once per request with ``structlog.contextvars``. Logs carry no personal data and no secrets: keys named in ``_SECRET``
-are masked.
+are bound once per request with ``structlog.contextvars``. Logs carry no personal data and no secrets: keys named in
+``_SECRET`` are masked.
 """
 
 import logging
