@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -129,10 +130,17 @@ def with_event_ids(events: pl.DataFrame) -> pl.DataFrame:
         return full
     key = ["user_id", "item_id", "type", "value", "timestamp"]
     occurrence = pl.int_range(pl.len()).over(key).cast(pl.String)
-    parts = [pl.col(name).cast(pl.String).fill_null("") for name in key]
-    text = full.select(pl.concat_str([*parts, occurrence], separator="\x1f").alias("text"))["text"]
+    numbers = [_bits(full[name]) for name in ("value", "timestamp")]
+    parts = [pl.col(name).fill_null("") for name in ("user_id", "item_id", "type")]
+    text = full.select(pl.concat_str([*parts, *numbers, occurrence], separator="\x1f").alias("text"))["text"]
     made = pl.Series("made", [_digest(row) for row in text.to_list()], dtype=pl.String)
     return full.with_columns(pl.col("event_id").fill_null(made))
+
+
+def _bits(numbers: pl.Series) -> pl.Series:
+    """Numbers as text that no version of a library writes otherwise: the bits of their 64-bit form."""
+    bits = pl.Series(numbers.name, numbers.fill_null(math.nan).to_numpy().astype("<f8").view("<i8"))
+    return bits.cast(pl.String).set(numbers.is_null() | numbers.is_nan(), "")
 
 
 def _digest(text: str) -> str:
