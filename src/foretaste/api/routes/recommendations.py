@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/v1", tags=["recommendations"])
 @router.get(
     "/recommendations/user/{user_id:path}",
     response_model=Recommendations,
-    responses=errors(422, 500, 503),
+    responses=errors(404, 422, 500, 503),
     operation_id="recommend_user",
 )
 async def recommend_user(

@@ -36,7 +36,7 @@ def router_of(kind: Kind, fields: type[BaseModel], record: type[BaseModel], batc
     @router.put(
         f"/{one}",
         response_model=StoredRecord,
-        responses=errors(400, 413, 422, 500, 503, 507),
+        responses=errors(400, 404, 413, 422, 500, 503, 507),
         openapi_extra=body(fields),
         operation_id=f"put_{kind}",
         summary=f"Insert or replace one {kind}",
