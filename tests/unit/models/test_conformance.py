@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from foretaste.models import create_model, model_names, save_bundle
+from foretaste.models.baselines.popular import Popular
 from foretaste.testing import tiny_shop
 from foretaste.testing.models import RecommenderContract
 
@@ -38,6 +39,18 @@ def contract_of(title, name, parameters):
 
 globals().update(contract_of(name, name, {}) for name in model_names())
 globals().update(contract_of(title, *variant) for title, variant in VARIANTS.items())
+
+
+class Unregistered(Popular):
+    """A model as another package may bring it, under a name that nobody registered."""
+
+    name = "brought_along"
+
+
+class TestAModelThatIsNotRegistered(RecommenderContract):
+    def make(self):
+        return Unregistered(values="weight")
+
 
 LOAD = """
 import json, sys

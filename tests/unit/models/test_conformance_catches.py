@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from foretaste.data import Reason
+from foretaste.errors import CorruptStateError
 from foretaste.models import ModelConfig
 from foretaste.models.baselines.popular import Popular
 from foretaste.models.content.tfidf import TfidfContent
@@ -109,5 +110,5 @@ def test_a_broken_model_fails_its_check(broken, check):
     given = {"data": data} if "data" in wanted else {}
     if "model" in wanted:
         given["model"] = broken().fit(data)
-    with pytest.raises((AssertionError, AttributeError)):
+    with pytest.raises((AssertionError, CorruptStateError)):
         test(**given)
