@@ -12,18 +12,18 @@ from scipy import sparse
 
 from foretaste.data.histories import Histories, Values
 from foretaste.data.vocabulary import Vocabulary
+from foretaste.errors import DataFormatError
 
 DuplicatesPolicy = Literal["sum", "max", "last"]
 FeatureType = Literal["numeric", "categorical", "list", "text", "date"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Interactions:
     """What happened, as columns of equal length N, sorted by user and then by time.
 
     ``weights`` are ratings (explicit data) or action weights; 0 means «seen, no interest». ``timestamps`` are seconds
-    since 1970
-    UTC, NaN where unknown. ``types`` index ``type_names``.
+    since 1970 UTC, NaN where unknown. ``types`` index ``type_names``.
     """
 
     user_rows: npt.NDArray[np.int32]
@@ -58,7 +58,7 @@ class Interactions:
         return self.where(np.lexsort((np.arange(n), self.timestamps, self.user_rows)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Population:
     """Whom and what a model was fitted on: both vocabularies and every user's history.
 
@@ -72,15 +72,13 @@ class Population:
     is_explicit: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Users, items and interactions; build one with :class:`foretaste.data.DatasetBuilder` or the readers.
 
     ``user_frame`` and ``item_frame`` have one row a user or item in vocabulary order, first column ``user_id`` or
-    ``item_id``;
-    their other columns are features, typed by ``user_features`` and ``item_features``. ``links`` are social links as
-    two aligned
-    arrays of user rows (from, to).
+    ``item_id``; their other columns are features, typed by ``user_features`` and ``item_features``. ``links`` are
+    social links as two aligned arrays of user rows (from, to).
     """
 
     users: Vocabulary
@@ -117,7 +115,12 @@ class Dataset:
 
     @cached_property
     def histories(self) -> Histories:
-        """Every user's history, in user-row order; shares the interactions' memory."""
+        """Every user's history, in user-row order; shares the interactions' memory.
+
+        Raises:
+            DataFormatError: interactions that are not sorted by user, or of users or items that do not exist.
+        """
+        self._check_rows()
         counts = np.bincount(self.interactions.user_rows, minlength=self.n_users)
         return Histories(
             np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)]),
@@ -126,6 +129,17 @@ class Dataset:
             self.interactions.timestamps,
             self.n_items,
         )
+
+    def _check_rows(self) -> None:
+        users, items = self.interactions.user_rows, self.interactions.item_rows
+        if len(users) == 0:
+            return
+        if (users[1:] < users[:-1]).any():
+            raise DataFormatError("the interactions are not sorted by user", hint="use Interactions(...).sorted()")
+        if users[0] < 0 or users[-1] >= self.n_users or items.min() < 0 or items.max() >= self.n_items:
+            raise DataFormatError(
+                f"an interaction names a row outside the {self.n_users} users or the {self.n_items} items"
+            )
 
     @cached_property
     def population(self) -> Population:

@@ -12,15 +12,13 @@ from scipy import sparse
 Values = Literal["binary", "weight"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Histories:
     """Item rows, weights and times of ``len(self)`` users, one after the other.
 
     User b owns the slice ``indptr[b]:indptr[b + 1]`` of the other arrays, oldest first. A weight of 0 means «seen,
-    but no sign
-    of interest» (a skip, a low rating): it is left out of lists but teaches nothing. A repeated item stays repeated
-    here and is
-    summed up by :meth:`matrix`.
+    but no sign of interest» (a skip, a low rating): it is left out of lists but teaches nothing. A repeated item stays
+    repeated here and is summed up by :meth:`matrix`.
     """
 
     indptr: npt.NDArray[np.int64]  # (B + 1,)

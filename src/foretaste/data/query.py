@@ -1,7 +1,9 @@
 """What is asked: one list for one user, known or not, in one situation."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 
 from foretaste.errors import ConfigurationError
 
@@ -14,11 +16,12 @@ class Query:
     """Asks for ``k`` items for a known user, for a history, or for both.
 
     With only ``user_id`` a model uses what it learnt of that user. With ``history`` (item ids, oldest first) it folds
-    that history
-    in: it replaces the one known from training, so it must be complete. Unknown item ids in it are passed over.
+    that history in: it replaces the one known from training, so it must be complete. Unknown item ids in it are passed
+    over.
 
     Raises:
-        ConfigurationError: k out of range, or weights and history of unequal length.
+        ConfigurationError: k out of range, a history that is one text, weights or times that do not fit the history,
+            or a weight that is not a finite number (a time may be NaN: unknown).
     """
 
     user_id: str | None = None
@@ -34,9 +37,18 @@ class Query:
     context: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 1 <= self.k <= MAX_K:
-            raise ConfigurationError(f"k = {self.k} is out of range", hint=f"ask for 1 to {MAX_K} items")
+        if not _is_whole(self.k) or not 1 <= self.k <= MAX_K:
+            raise ConfigurationError(f"k = {self.k!r} is out of range", hint=f"ask for 1 to {MAX_K} items")
+        if any(isinstance(ids, str) for ids in (self.history, self.exclude)):
+            raise ConfigurationError("a history and excluded items are lists of item ids, not one text")
         for name in ("history_weights", "history_timestamps"):
             values = getattr(self, name)
             if values is not None and (self.history is None or len(values) != len(self.history)):
                 raise ConfigurationError(f"{name} needs one value for each item of the history")
+        for weight in () if self.history_weights is None else self.history_weights:
+            if not math.isfinite(weight):
+                raise ConfigurationError(f"history weight {weight} is not a finite number")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)

@@ -16,10 +16,9 @@ class Reason:
     """Why one item is in a list, for machines; ``foretaste.explain`` makes a sentence of it.
 
     ``kind`` is one of ``because_items`` (history items with their share), ``similar_users``, ``content`` (shared
-    features),
-    ``popular``, ``trending``, ``top_rated``, ``new``, ``random``. ``item_ids`` and ``shares`` are aligned, strongest first; shares
-    are parts of
-    the score (they sum to 1 over the whole history when ``exact``).
+    features), ``popular``, ``trending``, ``top_rated``, ``new``, ``random``. ``item_ids`` and ``shares`` are aligned,
+    strongest first; shares are parts of the score, of which only those that speak for the item are named. When
+    ``exact``, the absolute values of all parts, against the item too, sum to 1.
     """
 
     kind: str
@@ -47,13 +46,12 @@ class RecList:
         return iter(zip(self.item_ids, self.scores, strict=True))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RecLists:
     """Ranked lists for many users, as arrays.
 
     ``item_rows`` is (B, k) int32, best first, padded with -1 where fewer than k items qualify; ``scores`` is (B, k)
-    float32 with NaN
-    there. ``items`` turns rows into ids. Iterating gives a :class:`RecList` a user.
+    float32 with NaN there. ``items`` turns rows into ids. Iterating gives a :class:`RecList` a user.
     """
 
     item_rows: npt.NDArray[np.int32]
@@ -85,7 +83,7 @@ class RecLists:
             scores=tuple(self.scores[index, :n].tolist()),
             user_id=self.user_ids[index] if len(self.user_ids) else None,
             sources=() if codes is None else tuple(self.source_names[c] for c in codes[index, :n]),
-            reasons=self.reasons[index] if self.reasons else (),
+            reasons=self.reasons[index][:n] if self.reasons else (),
         )
 
     def __iter__(self) -> Iterator[RecList]:

@@ -24,8 +24,7 @@ class Vocabulary:
     """
 
     def __init__(self, ids: Iterable[str] | pl.Series) -> None:
-        series = ids if isinstance(ids, pl.Series) else pl.Series("id", list(ids), dtype=pl.String)
-        series = series.cast(pl.String).alias("id")
+        series = (ids if isinstance(ids, pl.Series) else _as_text(list(ids))).cast(pl.String).alias("id")
         if series.null_count():
             raise DataFormatError(f"{series.null_count()} ids are missing")
         if series.n_unique() != len(series):
@@ -65,21 +64,35 @@ class Vocabulary:
 
     def rows(self, ids: Sequence[str] | pl.Series) -> npt.NDArray[np.int32]:
         """Rows of many ids, int32, -1 where unknown."""
-        if isinstance(ids, pl.Series) and len(ids) > 10_000:
-            table = pl.DataFrame({"id": self.ids, "row": np.arange(len(self), dtype=np.int32)})
-            asked = pl.DataFrame({"id": ids.cast(pl.String)})
-            found = asked.join(table, on="id", how="left", maintain_order="left")["row"]
-            return found.fill_null(UNKNOWN_ROW).to_numpy().astype(np.int32, copy=False)
+        if isinstance(ids, pl.Series):
+            ids = ids.cast(pl.String)
+            if len(ids) > 10_000:
+                table = pl.DataFrame({"id": self.ids, "row": np.arange(len(self), dtype=np.int32)})
+                found = pl.DataFrame({"id": ids}).join(table, on="id", how="left", maintain_order="left")["row"]
+                return found.fill_null(UNKNOWN_ROW).to_numpy().astype(np.int32, copy=False)
         index = self._index
         return np.fromiter((index.get(i, UNKNOWN_ROW) for i in ids), dtype=np.int32, count=len(ids))
 
     def id(self, row: int) -> str:
-        """The id of one row."""
+        """The id of one row.
+
+        Raises:
+            IndexError: no such row (-1 stands for «unknown» and is none).
+        """
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} is outside 0 … {len(self) - 1}")
         return str(self.ids[int(row)])
 
     def ids_of(self, rows: Sequence[int] | npt.NDArray[np.integer]) -> list[str]:
-        """Ids of many rows."""
-        return self.ids.gather(np.asarray(rows, dtype=np.int64)).to_list()
+        """Ids of many rows.
+
+        Raises:
+            IndexError: a row that is none of ours.
+        """
+        wanted = np.asarray(rows, dtype=np.int64)
+        if wanted.size and not 0 <= int(wanted.min()) <= int(wanted.max()) < len(self):
+            raise IndexError(f"rows {wanted.min()} … {wanted.max()} are not all in 0 … {len(self) - 1}")
+        return self.ids.gather(wanted).to_list()
 
     def extended(self, ids: Iterable[str]) -> "Vocabulary":
         """A vocabulary with the unknown ones of ``ids`` appended; rows of known ids stay."""
@@ -95,7 +108,24 @@ class Vocabulary:
 
     @classmethod
     def from_arrays(cls, text: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Self:
-        """The opposite of :meth:`arrays`."""
+        """The opposite of :meth:`arrays`.
+
+        Raises:
+            DataFormatError: offsets that do not cut the text into valid, different ids.
+        """
+        if text.ndim != 1 or offsets.ndim != 1 or offsets.dtype.kind not in "iu" or not len(offsets):
+            raise DataFormatError("the saved ids are not a text with offsets")
+        if offsets[0] != 0 or offsets[-1] != text.nbytes or (offsets[1:] < offsets[:-1]).any():
+            raise DataFormatError("the offsets of the saved ids do not fit their text")
         raw = text.tobytes()
-        bounds = offsets.tolist()
-        return cls([raw[a:b].decode() for a, b in pairwise(bounds)])
+        try:
+            return cls([raw[a:b].decode() for a, b in pairwise(offsets.tolist())])
+        except UnicodeDecodeError as exc:
+            raise DataFormatError(f"the saved ids are not valid text: {exc}") from exc
+
+
+def _as_text(ids: list[str]) -> pl.Series:
+    try:
+        return pl.Series("id", ids, dtype=pl.String)
+    except (TypeError, UnicodeEncodeError) as exc:
+        raise DataFormatError(f"ids must be valid text: {exc}", hint="convert numbers with str()") from exc
