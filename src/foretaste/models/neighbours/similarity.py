@@ -1,0 +1,191 @@
+"""Which rows of a user-item matrix are alike: weighting, norms, and the K nearest on all threads."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from foretaste.models.threads import map_threads, n_threads
+
+Floats = npt.NDArray[np.float32]
+Similarity = Literal["cosine", "jaccard", "tfidf", "bm25"]
+
+BM25_SATURATION = 1.2
+BM25_LENGTH_SHARE = 0.75
+"""k₁ and b of Okapi BM25, at their usual values."""
+PARTS_PER_THREAD = 16
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A matrix (n, F) whose rows are compared, as the kernels want it: products of ``left`` with the transposed matrix.
+
+    The similarity of rows i and j is ``c / (own[i]·others[j] + shrinkage)`` with c the sum of products, or Jaccard's
+    ``c / (own[i] + others[j] - c + shrinkage)``. ``feature_weights`` (F,) are the factors that an unseen row needs.
+    """
+
+    matrix: sparse.csr_array
+    left: Floats  # (nnz,) entries of the matrix times what the transposed entries do not carry
+    transposed: sparse.csr_array
+    entries: Floats  # (nnz,) of the transposed matrix; empty for ones
+    own: Floats
+    others: Floats
+    is_overlap: bool
+    feature_weights: Floats
+
+
+def weighted(
+    matrix: sparse.csr_array,
+    transposed: sparse.csr_array,
+    similarity: Similarity,
+    *,
+    feature_exponent: float = 0.0,
+    own_share: float = 0.5,
+) -> Weighted:
+    """Weigh the features (columns) of ``matrix`` and prepare to compare its rows.
+
+    Args:
+        matrix: (n, F), the rows to compare.
+        transposed: the same, (F, n).
+        similarity: ``cosine`` of the entries; ``jaccard`` of the sets; ``tfidf`` and ``bm25``, the cosine after
+            weighting, rows being the documents and features the terms.
+        feature_exponent: a feature's products are divided by (its number of rows)^exponent.
+        own_share: exponent a of ‖i‖^(2a)·‖j‖^(2(1-a)); 0.5 is the cosine (Aiolli 2013 calls it asymmetric).
+    """
+    n_features = matrix.shape[1]
+    features = matrix.indices
+    degrees = np.maximum(np.diff(transposed.indptr), 1)
+    factors = degrees.astype(np.float64) ** -feature_exponent  # (F,) on each product
+    if similarity == "jaccard":
+        sizes = np.diff(matrix.indptr).astype(np.float32)
+        ones = np.ones(n_features, np.float32)
+        empty = np.zeros(0, np.float32)
+        return Weighted(matrix, np.ones(matrix.nnz, np.float32), transposed, empty, sizes, sizes, True, ones)
+    if similarity in {"tfidf", "bm25"}:
+        factors *= np.log1p(matrix.shape[0] / degrees) ** 2
+    entries = _entries(matrix, similarity)
+    squares = entries.astype(np.float64) ** 2 * factors[features]
+    norms = np.sqrt(_row_sums(matrix.indptr, squares))  # (n,)
+    if bool((entries == 1).all()):
+        left, right = factors[features].astype(np.float32), np.zeros(0, np.float32)
+    else:
+        left = (entries * factors[features]).astype(np.float32)
+        order = sparse.csr_array((np.arange(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
+        right = entries[order.T.tocsr().data]
+    own, others = (np.power(norms, 2 * share, dtype=np.float64) for share in (own_share, 1 - own_share))
+    return Weighted(matrix, left, transposed, right, _f32(own), _f32(others), False, _f32(factors))
+
+
+def nearest(
+    source: Weighted, k: int, *, shrinkage: float = 0.0
+) -> tuple[npt.NDArray[np.int32], Floats, npt.NDArray[np.int64]]:
+    """The ``k`` most similar other rows of each row, best first: rows (n, k), similarities (n, k), counts (n,).
+
+    Cost: the sum over features of (rows that have it)², on all threads; 13 bytes a row for each thread, and the result.
+    """
+    from foretaste.models.kernels.neighbours import nearest_rows
+
+    n = source.matrix.shape[0]
+    k = max(1, min(k, n - 1))
+    rows = np.zeros((n, k), dtype=np.int32)
+    values = np.zeros((n, k), dtype=np.float32)
+    counts = np.zeros(n, dtype=np.int64)
+
+    def work(targets: npt.NDArray[np.int32]) -> None:
+        block = slice(int(targets[0]), int(targets[-1]) + 1)
+        nearest_rows(
+            targets, targets, *_arrays(source.matrix), source.left, *_arrays(source.transposed), source.entries,
+            source.own, source.others, np.float32(shrinkage), source.is_overlap,
+            rows[block], values[block], counts[block],
+        )  # fmt: skip
+
+    map_threads(work, balanced_parts(work_of_rows(source.matrix, source.transposed)))
+    return rows, values, counts
+
+
+def nearest_of_new(
+    source: Weighted,
+    matrix: sparse.csr_array,
+    k: int,
+    *,
+    similarity: Similarity,
+    shrinkage: float,
+    excluded: npt.NDArray[np.int32],
+) -> tuple[npt.NDArray[np.int32], Floats, npt.NDArray[np.int64]]:
+    """Like :func:`nearest` for rows that are not in the source: the source's rows most similar to each of ``matrix``'s.
+
+    ``matrix`` (n, F) has the features of the source; ``excluded`` (n,) are source rows to leave out, -1 for none.
+    """
+    from foretaste.models.kernels.neighbours import nearest_rows
+
+    n = matrix.shape[0]
+    k = max(1, min(k, source.matrix.shape[0]))
+    rows, values, counts = np.zeros((n, k), np.int32), np.zeros((n, k), np.float32), np.zeros(n, np.int64)
+    if source.is_overlap:
+        left = np.ones(matrix.nnz, np.float32)
+        own = np.diff(matrix.indptr).astype(np.float32)
+    else:
+        entries = _entries(matrix, similarity, mean_length=_mean_length(source.matrix))
+        factors = source.feature_weights[matrix.indices]
+        left = _f32(entries * factors)
+        own = _f32(np.sqrt(_row_sums(matrix.indptr, entries.astype(np.float64) ** 2 * factors)))
+    targets = np.arange(n, dtype=np.int32)
+    nearest_rows(
+        targets, excluded.astype(np.int32), *_arrays(matrix), left, *_arrays(source.transposed), source.entries,
+        own, source.others, np.float32(shrinkage), source.is_overlap,
+        rows, values, counts,
+    )  # fmt: skip
+    return rows, values, counts
+
+
+def work_of_rows(matrix: sparse.csr_array, transposed: sparse.csr_array) -> npt.NDArray[np.float64]:
+    """Products that comparing each row costs (n,), and its share of the scan."""
+    lengths = np.diff(transposed.indptr).astype(np.float64)
+    return _row_sums(matrix.indptr, lengths[matrix.indices]) + matrix.shape[0] / 8
+
+
+def balanced_parts(work: npt.NDArray[np.float64]) -> list[npt.NDArray[np.int32]]:
+    """Consecutive rows in parts of about equal work, several for each thread."""
+    n_parts = PARTS_PER_THREAD * n_threads()
+    edges = np.searchsorted(np.cumsum(work), np.linspace(0, work.sum(), n_parts + 1)[1:-1])
+    rows = np.arange(len(work), dtype=np.int32)
+    return [part for part in np.split(rows, np.unique(edges)) if len(part)]
+
+
+def as_matrix(
+    rows: npt.NDArray[np.int32], values: Floats, counts: npt.NDArray[np.int64], n_columns: int
+) -> sparse.csr_array:
+    """Lists of neighbours as a sparse matrix (n, n_columns)."""
+    kept = np.arange(rows.shape[1]) < counts[:, None]
+    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    return sparse.csr_array((values[kept], rows[kept], indptr), shape=(len(rows), n_columns))
+
+
+def _mean_length(matrix: sparse.csr_array) -> float:
+    return float(matrix.data.sum(dtype=np.float64)) / max(matrix.shape[0], 1)
+
+
+def _entries(matrix: sparse.csr_array, similarity: Similarity, *, mean_length: float | None = None) -> Floats:
+    """The entries as the similarity weighs them; BM25 compares a row's length with the mean one."""
+    if similarity != "bm25":
+        return matrix.data.astype(np.float32)
+    mean = _mean_length(matrix) if mean_length is None else mean_length
+    relative = _row_sums(matrix.indptr, matrix.data.astype(np.float64)) / max(mean, 1e-12)
+    damping = BM25_SATURATION * (1 - BM25_LENGTH_SHARE + BM25_LENGTH_SHARE * relative)
+    per_entry = np.repeat(damping, np.diff(matrix.indptr))
+    return _f32(matrix.data * (BM25_SATURATION + 1) / (matrix.data + per_entry))
+
+
+def _row_sums(indptr: npt.NDArray[np.integer], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    sums = np.concatenate([np.zeros(1), np.cumsum(values)])
+    return np.asarray(np.diff(sums[indptr]))
+
+
+def _arrays(matrix: sparse.csr_array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    return np.asarray(matrix.indptr, np.int64), np.asarray(matrix.indices, np.int32)
+
+
+def _f32(values: npt.NDArray[np.floating]) -> Floats:
+    return np.asarray(values, dtype=np.float32)
