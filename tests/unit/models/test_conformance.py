@@ -13,6 +13,7 @@ from foretaste.testing import tiny_shop
 from foretaste.testing.models import RecommenderContract
 
 ADJUSTED = {
+    "ials": {"parameters": {"n_factors": 16}},  # quick; its defaults are for real data
     "user_knn": {"learns_taste": True},
     "popular per category": {"learns_taste": True},
 }
