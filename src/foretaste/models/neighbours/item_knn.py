@@ -24,6 +24,9 @@ class ItemKNNConfig(ModelConfig):
     user_exponent: float = Field(default=1.0, ge=0.0, le=2.0)
     """A user's vote for a pair of items is divided by (items taken)^this: who took everything says little. 0 turns it
     off; Jaccard has no such weights."""
+    history_share: float = Field(default=0.6, ge=0.0, le=1.0)
+    """a in the denominator ‖j‖^2a·‖i‖^2(1-a), j being the history's item and i the scored one: 0.5 is the cosine, less
+    holds back popular scored items. Jaccard has no such exponent."""
     values: Literal["binary", "weight"] = "binary"
     """Every interaction counts the same, or by its weight."""
 
@@ -49,7 +52,13 @@ class ItemKNN(Recommender):
     def _fit(self, data: Dataset) -> None:
         users = data.matrix(self.config.values)
         items = sparse.csr_array(users.T.tocsr())  # (I, U)
-        compared = weighted(items, users, self.config.similarity, feature_exponent=self.config.user_exponent)
+        compared = weighted(
+            items,
+            users,
+            self.config.similarity,
+            feature_exponent=self.config.user_exponent,
+            own_share=self.config.history_share,
+        )
         found = nearest(compared, self.config.n_neighbours, shrinkage=self.config.shrinkage)
         self.neighbours = as_matrix(*found, data.n_items)  # (I, I), K entries a row
 

@@ -27,7 +27,9 @@ def matrix() -> np.ndarray:
     return (rng.random((50, 30)) < 0.2) * rng.integers(1, 6, (50, 30)).astype(float)
 
 
-def slow_similarity(X: np.ndarray, similarity: str, exponent: float, shrinkage: float) -> np.ndarray:
+def slow_similarity(
+    X: np.ndarray, similarity: str, exponent: float, shrinkage: float, own_share: float = 0.5
+) -> np.ndarray:
     """Dense similarities of the rows of X, the diagonal 0."""
     X = X.astype(float)
     degrees = np.maximum((X > 0).sum(0), 1)
@@ -44,7 +46,7 @@ def slow_similarity(X: np.ndarray, similarity: str, exponent: float, shrinkage: 
             damping = 1.2 * (0.25 + 0.75 * lengths / lengths.mean())
             X = X * 2.2 / (X + damping[:, None])
         norms = np.sqrt((X**2 * factors).sum(1))
-        scale = norms[:, None] * norms + shrinkage
+        scale = norms[:, None] ** (2 * own_share) * norms ** (2 - 2 * own_share) + shrinkage
         S = np.divide((X * factors) @ X.T, scale, out=np.zeros_like(scale), where=scale > 0)
     np.fill_diagonal(S, 0)
     return S
@@ -61,10 +63,12 @@ def keep_best(S: np.ndarray, k: int) -> np.ndarray:
 @pytest.mark.parametrize("similarity", ["cosine", "jaccard", "tfidf", "bm25"])
 @pytest.mark.parametrize("values", ["binary", "weight"])
 def test_item_scores_equal_the_slow_dense_version(matrix, similarity, values):
-    model = ItemKNN(n_neighbours=7, similarity=similarity, shrinkage=0.5, user_exponent=0.7, values=values)
+    model = ItemKNN(
+        n_neighbours=7, similarity=similarity, shrinkage=0.5, user_exponent=0.7, history_share=0.3, values=values
+    )
     model.fit(dataset(matrix))
     R = matrix if values == "weight" else (matrix > 0).astype(float)
-    S = keep_best(slow_similarity(R.T, similarity, 0.7, 0.5), 7)
+    S = keep_best(slow_similarity(R.T, similarity, 0.7, 0.5, 0.3), 7)
     expected = R @ S
     batch, _ = build_batch(model.population, None, None)
     scores = model._scores(batch)
@@ -106,7 +110,7 @@ def test_contributions_add_up_to_the_score(matrix, kind):
 
 
 def test_similar_items_are_the_nearest_by_the_slow_version(matrix):
-    model = ItemKNN(n_neighbours=30, shrinkage=0.0, user_exponent=0.0).fit(dataset(matrix))
+    model = ItemKNN(n_neighbours=30, shrinkage=0.0, user_exponent=0.0, history_share=0.5).fit(dataset(matrix))
     S = slow_similarity((matrix > 0).T.astype(float), "cosine", 0.0, 0.0)
     found = model.similar_items(["i6"], k=5)
     np.testing.assert_allclose(found.scores[0], np.sort(S[6])[::-1][:5], rtol=1e-5)
