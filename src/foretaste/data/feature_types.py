@@ -77,7 +77,7 @@ def _numeric(column: pl.Series) -> TypedColumn:
 
 def _as_list(column: pl.Series) -> TypedColumn:
     inner = getattr(column.dtype, "inner", pl.String)
-    if inner.is_nested():
+    if inner.is_nested() or inner.is_float():
         return TypedColumn(column, None)
     return TypedColumn(column.cast(pl.List(pl.String)), "list")
 
@@ -116,6 +116,7 @@ def _list_separator(known: pl.Series) -> str | None:
         if known.str.contains(separator, literal=True).mean() <= 0.4:  # type: ignore[operator]
             continue
         parts = known.str.split(separator).explode(empty_as_null=True, keep_nulls=True).str.strip_chars().drop_nulls()
+        parts = parts.filter(parts != "")
         short = parts.str.len_chars().mean() <= 30  # type: ignore[operator]
         if short and len(known) >= 3 and parts.n_unique() <= 0.5 * len(parts):
             return separator

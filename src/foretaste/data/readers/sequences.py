@@ -16,14 +16,16 @@ from foretaste.errors import DataFileError
 _NUMBERS = re.compile(r"^\d+( \d+)+\s*$")
 
 
-def is_adjacency(path: Path) -> bool:
-    """Whether the first lines are ``user item item…``: whole numbers between single blanks, lines of unlike length."""
+def is_adjacency(path: Path, *, unlike: bool = True) -> bool:
+    """Whether the first lines are ``user item item…``: whole numbers between single blanks; with ``unlike``, lines of
+    different length (else it could be a table).
+    """
     lines = head_bytes(path).split(b"\n")[:50]
     lines = lines[:-1] if len(lines) > 1 else lines  # the last one may be cut off
-    texts = [line.decode("latin-1").rstrip("\r") for line in lines if line.strip()]
+    texts = [line.decode("latin-1").strip() for line in lines if line.strip()]
     lengths = {text.count(" ") for text in texts}
-    few = len(texts) <= 2
-    return bool(texts) and all(_NUMBERS.match(text) or text.isdigit() for text in texts) and (few or len(lengths) > 1)
+    is_numbers = bool(texts) and all(_NUMBERS.match(text) or text.isdigit() for text in texts)
+    return is_numbers and (not unlike or len(texts) <= 2 or len(lengths) > 1)
 
 
 def read_adjacency(path: Path) -> pl.DataFrame:
