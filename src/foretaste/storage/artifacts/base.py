@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,14 @@ def new_version(now: float | None = None) -> str:
 
 class Artifacts(ABC):
     """Keeps published model bundles and remembers which one is live. Opened by ``open_artifacts(url)``."""
+
+    async def __aenter__(self) -> Self:
+        """Open; ``async with`` closes it again."""
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.close()
 
     @abstractmethod
     async def open(self) -> None:

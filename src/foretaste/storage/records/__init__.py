@@ -1,22 +1,23 @@
 """Record stores, opened by URL: ``sqlite:///path`` is built in, others register in the group ``foretaste.records``."""
 
 from foretaste.storage.records.base import DeadLetter, Page, Record, RecordKind, Records, UserState
-from foretaste.storage.urls import backend
+from foretaste.storage.urls import open_backend
 
-BUILT_IN = {"sqlite": "foretaste.storage.records.sqlite_url:from_url"}
+BUILT_IN = {"sqlite": "foretaste.storage.records.sqlite:from_url"}
+"""Scheme → module:function of the stores that come with Foretaste."""
 
 
 def open_records(url: str) -> Records:
-    """The record store behind ``url``, not opened yet.
+    """The record store behind ``url``, not opened yet (``async with`` or ``open()`` does).
 
     ``sqlite:///relative.db``, ``sqlite:////absolute.db``, or ``sqlite://`` for a private one that is gone after
     ``close``.
 
     Raises:
         UnknownNameError: no store for the scheme.
+        ConfigurationError: the URL is malformed.
     """
-    store: Records = backend("foretaste.records", BUILT_IN, url)(url)
-    return store
+    return open_backend("foretaste.records", BUILT_IN, url, Records)  # type: ignore[type-abstract]
 
 
 __all__ = ["DeadLetter", "Page", "Record", "RecordKind", "Records", "UserState", "open_records"]

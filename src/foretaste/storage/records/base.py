@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import polars as pl
 
@@ -68,6 +68,14 @@ class Records(ABC):
     ids are
     passed as parameters, never put into SQL text.
     """
+
+    async def __aenter__(self) -> Self:
+        """Open; ``async with`` closes it again."""
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.close()
 
     @abstractmethod
     async def open(self) -> None:

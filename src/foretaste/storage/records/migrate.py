@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING
 from foretaste.errors import StorageError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection
 
 HEAD = "0001"
-"""The newest migration; a store that says so needs none (kept here so that the check imports nothing)."""
+"""The newest migration; a store that says so needs none. Kept here so that opening such a store imports nothing."""
+
+VERSION_TABLE = "foretaste_schema"
+"""Where a store says its revision; our own name, because a shop's database may have migrations of its own."""
+
+_FOLDER = Path(__file__).parent / "migrations"
 
 
-def check_not_newer(revision: str | None) -> None:
+def check_known(revision: str) -> None:
     """Refuse a store that a newer version has written.
 
     Raises:
         StorageError: the revision is none of ours.
     """
-    if revision is None:
-        return
-    known = {match[1] for path in _versions() if (match := re.match(r"m(\d+)_", path.name))}
+    known = {match[1] for path in (_FOLDER / "versions").glob("m*.py") if (match := re.match(r"m(\d+)_", path.name))}
     if revision not in known:
         raise StorageError(
             f"the store has schema {revision!r}, this version of Foretaste knows up to {HEAD!r}",
@@ -29,18 +32,16 @@ def check_not_newer(revision: str | None) -> None:
         )
 
 
-def upgrade(engine: "Engine") -> None:
-    """Run all migrations that the store lacks; one process at a time must call it."""
+def upgrade(connection: "Connection") -> None:
+    """Run all migrations that the store lacks, inside the transaction that the caller holds and commits.
+
+    The transaction must keep other processes from doing the same.
+    """
     from alembic import command
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-
-
-def _versions() -> list[Path]:
-    return sorted((Path(__file__).parent / "migrations" / "versions").glob("m*.py"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

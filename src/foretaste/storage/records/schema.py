@@ -40,7 +40,7 @@ events = Table(
     "events",
     metadata,
     Column("sequence", _serial, primary_key=True, autoincrement=True),
-    Column("event_id", String(256), nullable=False, unique=True),
+    Column("event_id", String(256), nullable=False),
     Column("user_id", String(256), nullable=False),
     Column("item_id", String(256), nullable=False),
     Column("type", String(256), nullable=False),
@@ -50,6 +50,8 @@ events = Table(
     Column("context", Text),
     Column("recommendation_id", String(256)),
     Column("position", Integer),
+    # an index, no constraint of the table: a bulk load into an empty table builds it at the end
+    Index("ix_events_event_id", "event_id", unique=True),
     Index("ix_events_user", "user_id", "sequence"),
     sqlite_autoincrement=True,  # a sequence is never given twice, even after deletes
 )

@@ -1,38 +1,28 @@
 """SQL texts of the SQLite store, and values to and from its rows."""
 
-import json
 import sqlite3
-from collections.abc import Iterator
+import time
 from typing import Any
 
-import polars as pl
+import msgspec
 
+from foretaste.errors import InvalidRecordError
 from foretaste.events import Event
 from foretaste.storage.records.base import DeadLetter, Record
 
-DELETED = json.dumps({"_deleted": True})
-MAX_LETTER_CHARACTERS = 64_000
+DELETED = '{"_deleted": true}'
+MAX_LETTER_BYTES = 64_000
 
 _EVENT_COLUMNS = "event_id, user_id, item_id, type, value, timestamp, session_id, context, recommendation_id, position"
-INSERT_EVENT = f"INSERT OR IGNORE INTO events ({_EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+# Not INSERT OR IGNORE: that would also pass over an event with a NULL where none may be.
+INSERT_EVENT = (
+    f"INSERT INTO events ({_EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - our own names
+    "ON CONFLICT (event_id) DO NOTHING"
+)
 SELECT_USER_EVENTS = (
     f"SELECT sequence, {_EVENT_COLUMNS} "  # noqa: S608 - our own names
     "FROM events WHERE user_id = ? ORDER BY sequence DESC LIMIT ?"
 )
-SCAN_EVENTS = (
-    "SELECT sequence, event_id, user_id, item_id, type, value, timestamp, session_id FROM events "
-    "WHERE sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?"
-)
-SCAN_SCHEMA = {
-    "sequence": pl.Int64,
-    "event_id": pl.String,
-    "user_id": pl.String,
-    "item_id": pl.String,
-    "type": pl.String,
-    "value": pl.Float64,
-    "timestamp": pl.Float64,
-    "session_id": pl.String,
-}
 SELECT_RECORDS = "SELECT record_id, attributes, is_available, created_at, updated_at, version FROM {table}"
 UPSERT_RECORD = (
     "INSERT INTO {table} (record_id, attributes, is_available, is_deleted, created_at, updated_at, version) "
@@ -42,8 +32,9 @@ UPSERT_RECORD = (
     "created_at = CASE WHEN is_deleted THEN excluded.created_at ELSE created_at END"
 )
 BURY_RECORD = (
-    "UPDATE {table} SET attributes = ?, is_deleted = 1, is_available = 0, updated_at = ?, version = ? "
-    "WHERE record_id = ? AND NOT is_deleted"
+    "INSERT INTO {table} (record_id, attributes, is_available, is_deleted, created_at, updated_at, version) "
+    "VALUES (?1, ?2, 0, 1, ?3, ?3, ?4) ON CONFLICT (record_id) DO UPDATE SET attributes = excluded.attributes, "
+    "is_available = 0, is_deleted = 1, updated_at = excluded.updated_at, version = excluded.version"
 )
 INSERT_LETTER = "INSERT INTO dead_letters (kind, raw, code, message, received_at) VALUES (?, ?, ?, ?, ?)"
 SELECT_LETTERS = (
@@ -56,6 +47,18 @@ PUT_VALUE = (
 )
 
 
+def to_json(value: Any, what: str) -> str:
+    """``value`` as JSON text; a float that is not finite becomes null.
+
+    Raises:
+        InvalidRecordError: it holds something that JSON has no form for.
+    """
+    try:
+        return msgspec.json.encode(value).decode()
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as exc:
+        raise InvalidRecordError(f"{what} cannot be kept as JSON: {exc}") from exc
+
+
 def from_event(event: Event) -> tuple[object, ...]:
     """An event as the values of INSERT_EVENT."""
     return (
@@ -66,7 +69,7 @@ def from_event(event: Event) -> tuple[object, ...]:
         event.value,
         event.timestamp,
         event.session_id,
-        json.dumps(event.context) if event.context else None,
+        to_json(event.context, "context") if event.context else None,
         event.recommendation_id,
         event.position,
     )
@@ -83,38 +86,29 @@ def to_event(row: Any) -> Event:
         value=value,
         timestamp=timestamp,
         session_id=session_id,
-        context=json.loads(context) if context else {},
+        context=msgspec.json.decode(context) if context else {},
         recommendation_id=recommendation_id,
         position=position,
     )
 
 
-def from_frame(frame: pl.DataFrame) -> Iterator[tuple[object, ...]]:
-    """The rows of a frame as values of INSERT_EVENT; ``value`` and ``session_id`` may be absent."""
-    wanted = {name: kind for name, kind in SCAN_SCHEMA.items() if name != "sequence"}
-    absent = [pl.lit(None, dtype=kind).alias(name) for name, kind in wanted.items() if name not in frame.columns]
-    typed = frame.with_columns(absent).select(pl.col(name).cast(kind) for name, kind in wanted.items())
-    for part in typed.iter_slices(50_000):
-        for row in part.rows():
-            yield (*row, None, None, None)
-
-
 def from_record(record: Record, now: float) -> tuple[object, ...]:
     """A user or item as values of UPSERT_RECORD, without the version."""
-    return (record.record_id, json.dumps(dict(record.attributes)), record.is_available, record.created_at or now, now)
+    attributes = to_json(dict(record.attributes), "attributes")
+    return (record.record_id, attributes, record.is_available, record.created_at or now, now)
 
 
 def to_record(row: Any) -> Record:
     """A row of SELECT_RECORDS as a record."""
     record_id, attributes, is_available, created_at, updated_at, version = row
-    return Record(record_id, json.loads(attributes), bool(is_available), created_at, updated_at, version)
+    return Record(record_id, msgspec.json.decode(attributes), bool(is_available), created_at, updated_at, version)
 
 
 def from_letter(letter: DeadLetter) -> tuple[object, ...]:
     """A dead letter as values of INSERT_LETTER; lone surrogates and overlong text are cut to what can be kept."""
-    raw = letter.raw[:MAX_LETTER_CHARACTERS].encode("utf-8", "replace").decode()
+    raw = letter.raw[:MAX_LETTER_BYTES].encode("utf-8", "replace")[:MAX_LETTER_BYTES].decode("utf-8", "ignore")
     message = letter.message.encode("utf-8", "replace").decode()
-    return (letter.kind, raw, letter.code, message, letter.received_at)
+    return (letter.kind, raw, letter.code, message, letter.received_at or time.time())
 
 
 def to_letter(row: Any) -> DeadLetter:

@@ -1,135 +1,209 @@
 """One thread that writes, many callers that wait: everything waiting is committed at once (group commit).
 
 A commit costs a flush to the disk however much is in it, so under load a hundred batches share one. Each batch runs
-inside a
-savepoint: one that fails is undone alone. Callers are answered after the commit, so an answer means the data is on
-disk.
+inside a savepoint: one that fails is undone alone. Callers are answered after the commit, so an answer means the data
+is on disk.
 """
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from foretaste.errors import StorageError, StorageUnavailableError
-from foretaste.storage.records.sqlite_errors import translated
+from foretaste.errors import ForetasteError, StorageError, StorageUnavailableError
+from foretaste.storage.records.sqlite_connection import begin
+from foretaste.storage.records.sqlite_errors import FAILURES, primary_code, translated
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
 
 MAX_GROUP = 512
-"""Batches in one commit."""
+"""Pieces of work in one commit."""
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Work that waits, then what came of it."""
+
+    work: Work
+    future: "asyncio.Future[Any]"
+    loop: asyncio.AbstractEventLoop
+    result: Any = None
+    failure: BaseException | None = None
+
+    def deliver(self) -> None:
+        """Answer the caller, unless it is gone: what it handed in stays done."""
+        if self.future.done():
+            return
+        if self.failure is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.failure)
 
 
 class GroupWriter:
     """Runs pieces of work on its own connection, in order of arrival, several to a transaction."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], path: str) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], path: str, *, timeout_s: float) -> None:
         self._connect = connect
         self._path = path
-        self._waiting: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
+        self._timeout_s = timeout_s
+        self._connection: sqlite3.Connection | None = None
+        self._waiting: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._closed = False
+        self._is_open = False
         self._gate = threading.Lock()
 
     def start(self) -> None:
         """Open the connection in the thread that will use it.
 
         Raises:
-            StorageError: it cannot be opened.
+            sqlite3.Error: it cannot be opened.
         """
         opened: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, args=(opened,), name="foretaste-writer", daemon=True)
         self._thread.start()
         opened.result()
+        self._is_open = True
 
     def stop(self) -> None:
         """Finish what is waiting and close; later work is refused."""
         with self._gate:
-            if self._closed:
+            if not self._is_open:
                 return
-            self._closed = True
+            self._is_open = False
             self._waiting.put(None)
         if self._thread is not None:
             self._thread.join()
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """The result of ``work(connection)``, after it is committed."""
-        future: Future[T] = Future()
+        """The result of ``work(connection)``, after it is committed.
+
+        ``work`` may run twice (when another one's failure undid the transaction), so it must depend on nothing but the
+        store. A caller that is cancelled does not undo it.
+
+        Raises:
+            StorageError: nothing of it was kept.
+        """
+        loop = asyncio.get_running_loop()
+        piece = _Piece(work, loop.create_future(), loop)
         with self._gate:
-            if self._closed:
-                raise StorageUnavailableError(f"the store {self._path} is closed")
-            self._waiting.put((work, future))
-        # A caller that goes away does not undo what it has handed in: shield keeps the future from being cancelled.
-        return await asyncio.shield(asyncio.wrap_future(future))
+            if not self._is_open:
+                raise StorageUnavailableError(f"the store {self._path} is not open", hint="call open() first")
+            self._waiting.put(piece)
+        result: T = await piece.future
+        return result
 
     def _run(self, opened: "Future[None]") -> None:
         try:
-            connection = self._connect()
-        except sqlite3.Error as exc:
-            opened.set_exception(translated(exc, self._path))
+            self._connection = self._connect()
+        except BaseException as exc:  # noqa: BLE001 - raised again in the thread that waits
+            opened.set_exception(exc)
             return
         opened.set_result(None)
         try:
-            while (group := self._next_group()) is not None:
-                self._commit(connection, group)
+            while group := self._next_group():
+                try:
+                    self._commit(group)
+                except BaseException as exc:  # noqa: BLE001 - a writer that dies would leave everybody waiting
+                    _fail(group, exc, self._path)
+                    self._undo()
+                _answer(group)
         finally:
-            connection.close()
+            self._drop_connection()
 
-    def _next_group(self) -> "list[tuple[Work, Future[Any]]] | None":
-        first = self._waiting.get()
-        if first is None:
-            return None
-        group = [first]
-        while len(group) < MAX_GROUP:
+    def _next_group(self) -> list[_Piece]:
+        """What waits now, at least one; empty when it is time to stop."""
+        group: list[_Piece] = []
+        piece = self._waiting.get()
+        while piece is not None:
+            group.append(piece)
+            if len(group) == MAX_GROUP:
+                return group
             try:
-                another = self._waiting.get_nowait()
+                piece = self._waiting.get_nowait()
             except queue.Empty:
-                break
-            if another is None:
-                self._waiting.put(None)
-                break
-            group.append(another)
+                return group
+        if group:
+            self._waiting.put(None)  # the sign to stop, for the next time
         return group
 
-    def _commit(self, connection: sqlite3.Connection, group: "list[tuple[Work, Future[Any]]]") -> None:
-        outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
+    def _commit(self, group: Sequence[_Piece]) -> None:
+        """Do all of a group in one transaction; when that fails as a whole, each piece in its own."""
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            for work, future in group:
-                outcomes.append((future, *self._in_savepoint(connection, work)))
-            connection.execute("COMMIT")
+            self._together(group)
         except sqlite3.Error as exc:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            error = translated(exc, self._path)
-            for _, future in group:
-                future.set_exception(error)
-            return
-        for future, result, failure in outcomes:
-            if failure is None:
-                future.set_result(result)
-            else:
-                future.set_exception(failure)
+            self._undo()
+            if len(group) == 1 or primary_code(exc) == sqlite3.SQLITE_BUSY:  # the lock would be missing again
+                _fail(group, exc, self._path)
+                return
+            for piece in group:
+                piece.result = piece.failure = None
+                self._commit([piece])
 
-    def _in_savepoint(self, connection: sqlite3.Connection, work: Work) -> tuple[Any, BaseException | None]:
-        """The result of one piece of work, or why it was undone; an error that undid the transaction goes up."""
-        connection.execute("SAVEPOINT piece")
-        try:
-            result = work(connection)
-        except Exception as exc:
-            if not connection.in_transaction:  # SQLite itself rolled everything back
-                if isinstance(exc, sqlite3.Error):
+    def _together(self, group: Sequence[_Piece]) -> None:
+        if self._connection is None:
+            self._connection = self._connect()
+        connection = self._connection
+        begin(connection, self._timeout_s)
+        for piece in group:
+            connection.execute("SAVEPOINT piece")
+            try:
+                piece.result = piece.work(connection)
+            except Exception as exc:
+                if not connection.in_transaction:  # a full or failing disk: SQLite itself has undone everything
                     raise
-                raise sqlite3.OperationalError(f"transaction lost: {exc}") from exc
-            connection.execute("ROLLBACK TO piece")
+                connection.execute("ROLLBACK TO piece")
+                piece.failure = _caused(translated(exc, self._path), exc) if isinstance(exc, FAILURES) else exc
             connection.execute("RELEASE piece")
-            known = translated(exc, self._path) if isinstance(exc, sqlite3.Error) else exc
-            if not isinstance(known, StorageError):
-                known.__traceback__ = exc.__traceback__
-            return None, known
-        connection.execute("RELEASE piece")
-        return result, None
+        connection.execute("COMMIT")
+
+    def _undo(self) -> None:
+        """Leave no transaction behind; a connection that cannot even do that is exchanged for a new one."""
+        if self._connection is None or not self._connection.in_transaction:
+            return
+        try:
+            self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._drop_connection()
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+        self._connection = None
+
+
+def _fail(group: Sequence[_Piece], cause: BaseException, path: str) -> None:
+    """Each caller gets an error of its own: one that is raised in several tasks would mix their traces."""
+    for piece in group:
+        if isinstance(cause, FAILURES):
+            piece.failure = _caused(translated(cause, path), cause)
+        else:
+            piece.failure = _caused(StorageError(f"the writer of {path} failed: {cause!r}"), cause)
+
+
+def _caused(error: ForetasteError, cause: BaseException) -> ForetasteError:
+    error.__cause__ = cause
+    return error
+
+
+def _answer(group: Sequence[_Piece]) -> None:
+    """Wake each event loop once, however many of its callers are answered."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Piece]] = defaultdict(list)
+    for piece in group:
+        by_loop[piece.loop].append(piece)
+    for loop, pieces in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # a loop that was closed has nobody left who waits
+            loop.call_soon_threadsafe(_deliver, pieces)
+
+
+def _deliver(pieces: Sequence[_Piece]) -> None:
+    for piece in pieces:
+        piece.deliver()

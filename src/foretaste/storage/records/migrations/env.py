@@ -2,9 +2,15 @@
 
 from alembic import context
 
+from foretaste.storage.records.migrate import VERSION_TABLE
 from foretaste.storage.records.schema import metadata
 
-connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, transactional_ddl=True)
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=VERSION_TABLE,
+    render_as_batch=True,  # SQLite changes a column by copying the table
+    transactional_ddl=True,
+)
 with context.begin_transaction():
     context.run_migrations()

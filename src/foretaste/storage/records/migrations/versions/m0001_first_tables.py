@@ -28,7 +28,7 @@ def upgrade() -> None:
     op.create_table(
         "events",
         sa.Column("sequence", _serial, primary_key=True, autoincrement=True),
-        sa.Column("event_id", sa.String(256), nullable=False, unique=True),
+        sa.Column("event_id", sa.String(256), nullable=False),
         sa.Column("user_id", sa.String(256), nullable=False),
         sa.Column("item_id", sa.String(256), nullable=False),
         sa.Column("type", sa.String(256), nullable=False),
@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_events_event_id", "events", ["event_id"], unique=True)
     op.create_index("ix_events_user", "events", ["user_id", "sequence"])
     op.create_table(
         "dead_letters",
