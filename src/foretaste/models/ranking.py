@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste.data import Histories
+from foretaste.errors import ModelError
 from foretaste.models.threads import map_threads, n_threads
 
 Floats = npt.NDArray[np.float32]
@@ -37,6 +38,9 @@ def rank_blocks(
 
     Returns:
         Item rows (B, k) int32 padded with -1, and scores (B, k) float32 padded with NaN.
+
+    Raises:
+        ModelError: a block of another shape.
     """
     rows, scores = _empty_lists(n_users, k)
     step = int(np.clip(BLOCK_BYTES // (4 * max(1, n_items)), 1, 1024))
@@ -45,6 +49,8 @@ def rank_blocks(
     def rank(start: int) -> None:
         stop = min(start + step, n_users)
         block = score_block(start, stop)
+        if block.shape != (stop - start, n_items):  # compiled loops trust it
+            raise ModelError(f"a model gave scores of shape {block.shape}, not {(stop - start, n_items)}")
         hidden = allowed if allowed is None or allowed.ndim == 1 else allowed[start:stop]
         part = seen.block(start, stop) if seen is not None else None
         rank_dense(block, k=k, seen=part, allowed=hidden, out=(rows[start:stop], scores[start:stop]))
