@@ -34,10 +34,9 @@ class Recommender(ABC):
     """Learns from a :class:`Dataset` and ranks items for users.
 
     A model is one class: its config, its capability flags, ``_fit`` and ``_scores`` (and, where it can,
-    ``_item_similarity``,
-    ``_contributions``, ``_pair_scores``). Everything else (batches, masks, top-k, unknown users, saving) is done here
-    once.
-    ``state_fields`` names the attributes that make up the fitted model: arrays, sparse matrices and JSON values.
+    ``_item_similarity``, ``_contributions``, ``_pair_scores``). Everything else (batches, masks, top-k, unknown users,
+    saving) is done here once. ``state_fields`` names the attributes that make up the fitted model: arrays, sparse
+    matrices and JSON values.
     """
 
     name: ClassVar[str]
@@ -102,9 +101,12 @@ class Recommender(ABC):
     def update(self, data: Dataset) -> Self:
         """Learn from ``data``, which holds what the model was fitted on and more: rows of known ids must be the same.
 
+        A model whose update fails has to be fitted again.
+
         Raises:
             UnsupportedError: the model cannot (``updates_incrementally``).
             ConfigurationError: the vocabularies do not extend the fitted ones.
+            ModelTrainingError: the result would not be finite.
         """
         if not self.updates_incrementally:
             raise UnsupportedError(f"model {self.name!r} cannot be updated", hint="fit it again")
@@ -113,7 +115,11 @@ class Recommender(ABC):
             if len(new) < len(old) or not new.ids.head(len(old)).equals(old.ids):
                 raise ConfigurationError("the data set's ids do not extend those the model was fitted on")
         self._population = data.population
-        self._update(data)
+        try:
+            self._update(data)
+        except BaseException:
+            self._population = None
+            raise
         self._check_finite()
         return self
 
@@ -183,8 +189,7 @@ class Recommender(ABC):
             exclude_seen: leave out items of the history (queries carry their own switch).
             allowed: mask of items that may be shown, (I,) for all or (B, I).
             unknown: what to do with a user of whom nothing is known and whom the model cannot serve without: raise,
-            or give an empty
-                list.
+                or give an empty list.
             explain: attach a reason to every item.
 
         Returns:
@@ -192,7 +197,7 @@ class Recommender(ABC):
 
         Raises:
             UnknownUserError, ColdStartError: with ``unknown="raise"``.
-            ConfigurationError: k below 1, or a mask of the wrong shape.
+            ConfigurationError: k below 1, a mask of the wrong shape, or one id where a list of ids belongs.
         """
         queries = as_queries(users)
         k = k if k is not None else max((q.k for q in queries), default=10) if queries is not None else 10
@@ -201,8 +206,7 @@ class Recommender(ABC):
         batch, user_ids = build_batch(self.population, users, queries)
         servable = self._servable(batch, user_ids, unknown)
         n_items = len(self.items)
-        if allowed is not None and allowed.shape not in {(n_items,), (len(batch), n_items)}:
-            raise ConfigurationError(f"the mask has shape {allowed.shape}, expected ({n_items},)")
+        _check_mask(allowed, len(batch), n_items)
         seen = left_out(self.items, batch, queries, exclude_seen=exclude_seen)
         rows, scores = rank_blocks(
             lambda start, stop: self._scores(batch.block(start, stop)),
@@ -254,7 +258,10 @@ class Recommender(ABC):
         Raises:
             UnsupportedError: the model knows no item similarity.
             UnknownItemError: an id that was not in training.
+            ConfigurationError: k below 1, a mask of the wrong shape, or one id where a list of ids belongs.
         """
+        if isinstance(item_ids, str):
+            raise ConfigurationError(f"items must be a list, not the text {item_ids!r}", hint=f"pass [{item_ids!r}]")
         if not self.finds_similar_items:
             raise UnsupportedError(f"model {self.name!r} knows no item similarity", hint="use item_knn, ease or ials")
         if k < 1:
@@ -264,6 +271,7 @@ class Recommender(ABC):
         if (rows < 0).any():
             missing = ids[int(np.flatnonzero(rows < 0)[0])]
             raise UnknownItemError(f"item {missing!r} is not among the model's {len(self.items)} items")
+        _check_mask(allowed, len(rows), len(self.items))
         itself = Histories.from_lists([[row] for row in rows], len(self.items))
         found, scores = rank_blocks(
             lambda start, stop: self._item_similarity(rows[start:stop]),
@@ -368,6 +376,7 @@ class Recommender(ABC):
             "matrices": matrices,
             "n_users": len(population.users),
             "n_items": len(population.items),
+            "users": population.users.digest,
             "items": population.items.digest,
         }
         parts = {name: part.state() for name, part in self._parts().items()}
@@ -384,20 +393,21 @@ class Recommender(ABC):
         Raises:
             CorruptStateError: the parts do not belong together.
         """
-        from foretaste.models.restore import check_fields
+        from foretaste.models.restore import check_fields, refuse_malformed
 
-        check_fields(cls, state, population)
-        model = cls(**state.meta["config"])
-        model._population = population
-        for field_name in cls.state_fields:
-            if field_name in state.meta["matrices"]:
-                setattr(model, field_name, unpack_csr(field_name, state.arrays))
-            elif field_name in state.arrays:
-                setattr(model, field_name, state.arrays[field_name])
-            else:
-                setattr(model, field_name, state.meta["values"][field_name])
-        model._restore_parts(nested_states(state))
-        model._restored()
+        with refuse_malformed(state.kind):
+            check_fields(cls, state, population)
+            model = cls(**state.meta["config"])
+            model._population = population
+            for field_name in cls.state_fields:
+                if field_name in state.meta["matrices"]:
+                    setattr(model, field_name, unpack_csr(field_name, state.arrays))
+                elif field_name in state.arrays:
+                    setattr(model, field_name, state.arrays[field_name])
+                else:
+                    setattr(model, field_name, state.meta["values"][field_name])
+            model._restore_parts(nested_states(state))
+            model._restored()
         return model
 
     def _parts(self) -> dict[str, "Recommender"]:
@@ -432,6 +442,16 @@ class Recommender(ABC):
                 hint="pass a Query with a history, or unknown='empty'",
             )
         return servable
+
+
+def _check_mask(allowed: npt.NDArray[np.bool_] | None, n_lists: int, n_items: int) -> None:
+    if allowed is None:
+        return
+    if allowed.dtype != np.bool_ or allowed.shape not in {(n_items,), (n_lists, n_items)}:
+        raise ConfigurationError(
+            f"the mask of allowed items is {allowed.dtype} of shape {allowed.shape}",
+            hint=f"pass booleans of shape ({n_items},) or ({n_lists}, {n_items})",
+        )
 
 
 __all__ = ["FloatBlock", "ModelConfig", "OnProgress", "Recommender", "Rows", "UserBatch"]

@@ -4,26 +4,41 @@ A saved folder holds ``manifest.json`` (what it is, the JSON part, and the sha25
 ``arrays.safetensors``, which is memory-mapped: many processes that load it share its pages.
 """
 
+import errno
 import hashlib
 import json
 import os
 import struct
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 from scipy import sparse
 
-from foretaste.errors import CorruptStateError
+from foretaste.errors import CorruptStateError, StorageFullError, StorageUnavailableError
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 ARRAYS = "arrays.safetensors"
 _MAX_HEADER_BYTES = 100_000_000
+_MALFORMED = (
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    struct.error,
+)
 _DTYPES: dict[str, str] = {
     "F64": "<f8",
     "F32": "<f4",
@@ -51,64 +66,66 @@ class State:
     arrays: dict[str, Array] = field(default_factory=dict)
 
     def save(self, folder: Path | str) -> str:
-        """Write into ``folder`` (made if missing) so that a reader never sees half of it; returns the manifest's
-        sha256.
+        """Write into ``folder`` (made if missing); returns the manifest's sha256.
+
+        Each file appears whole or not at all. Who reads while an older state is written over finds the old one, the
+        new one, or two files that do not fit, which :meth:`load` refuses.
+
+        Raises:
+            StorageFullError, StorageUnavailableError: the folder cannot be written.
         """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        arrays = {name: np.ascontiguousarray(array) for name, array in self.arrays.items()}
-        staged = folder / f".{ARRAYS}.{os.getpid()}"
-        try:
-            save_file(arrays, staged)
-            _fsync(staged)
-            manifest = {
-                "format": FORMAT_VERSION,
-                "kind": self.kind,
-                "meta": self.meta,
-                "arrays": {"sha256": file_sha256(staged), "size_bytes": staged.stat().st_size},
-            }
-            text = json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False).encode()
-            os.replace(staged, folder / ARRAYS)
-        finally:
-            staged.unlink(missing_ok=True)
-        staged_manifest = folder / f".{MANIFEST}.{os.getpid()}"
-        staged_manifest.write_bytes(text)
-        _fsync(staged_manifest)
-        os.replace(staged_manifest, folder / MANIFEST)
+        with _clear_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with _staged(folder / ARRAYS) as staged:
+                save_file({name: np.asarray(array, order="C") for name, array in self.arrays.items()}, staged)
+                body = {
+                    "format": FORMAT_VERSION,
+                    "kind": self.kind,
+                    "meta": self.meta,
+                    "arrays": {"sha256": file_sha256(staged), "size_bytes": staged.stat().st_size},
+                }
+                manifest = body | {"sha256": _body_sha256(body)}
+                text = json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False).encode()
+            with _staged(folder / MANIFEST) as staged:
+                staged.write_bytes(text)
+            _fsync(folder)
         return hashlib.sha256(text).hexdigest()
 
     @classmethod
     def load(cls, folder: Path | str, *, sha256: str | None = None, verify: bool = True) -> "State":
         """Read a saved state; arrays are read-only memory maps.
 
-        ``sha256`` is the manifest's digest as :meth:`save` gave it, when the caller kept it. ``verify=False`` skips
-        hashing the arrays (for a
-        process that loads what another has just verified).
+        ``sha256`` is the manifest's digest as :meth:`save` gave it, when the caller kept it: with it nobody can
+        exchange the model, without it only damage is found. ``verify=False`` skips hashing the arrays (for a process
+        that loads what another has just verified).
 
         Raises:
             CorruptStateError: missing parts, a digest that does not fit, a header that lies about its bounds.
         """
         folder = Path(folder)
+        path = folder / ARRAYS
         try:
             text = (folder / MANIFEST).read_bytes()
+            if sha256 is not None and hashlib.sha256(text).hexdigest() != sha256:
+                raise CorruptStateError(f"{folder / MANIFEST} is not the one that was saved (sha256 differs)")
             manifest = json.loads(text)
-            expected = manifest["arrays"]
-            kind, meta, version = str(manifest["kind"]), dict(manifest["meta"]), manifest["format"]
-            size_bytes, digest = int(expected["size_bytes"]), str(expected["sha256"])
-        except (OSError, ValueError, KeyError, TypeError) as exc:
+            if manifest["format"] != FORMAT_VERSION:
+                raise CorruptStateError(
+                    f"{folder} has format {manifest['format']!r}, this version reads {FORMAT_VERSION}"
+                )
+            if manifest.pop("sha256") != _body_sha256(manifest):
+                raise CorruptStateError(f"{folder / MANIFEST} was changed after it was saved (sha256 differs)")
+            expected, kind, meta = manifest["arrays"], str(manifest["kind"]), dict(manifest["meta"])
+            if path.stat().st_size != expected["size_bytes"]:
+                raise CorruptStateError(f"{path} is cut short or too long ({expected['size_bytes']} bytes expected)")
+            if verify and file_sha256(path) != expected["sha256"]:
+                raise CorruptStateError(
+                    f"{path} was changed after it was saved (sha256 differs)", hint="train it again"
+                )
+            return cls(kind, meta, _map_arrays(path))
+        except (OSError, *_MALFORMED) as exc:
             raise CorruptStateError(f"{folder} holds no readable saved model: {exc}", hint="train it again") from exc
-        if sha256 is not None and hashlib.sha256(text).hexdigest() != sha256:
-            raise CorruptStateError(f"{folder / MANIFEST} is not the one that was saved (sha256 differs)")
-        if version != FORMAT_VERSION:
-            raise CorruptStateError(f"{folder} has format {version!r}, this version reads {FORMAT_VERSION}")
-        path = folder / ARRAYS
-        if not path.is_file() or path.stat().st_size != size_bytes:
-            raise CorruptStateError(
-                f"{path} is missing or cut short ({size_bytes} bytes expected)", hint="train it again"
-            )
-        if verify and file_sha256(path) != digest:
-            raise CorruptStateError(f"{path} was changed after it was saved (sha256 differs)", hint="train it again")
-        return cls(kind, meta, _map_arrays(path))
 
 
 def file_sha256(path: Path) -> str:
@@ -136,14 +153,28 @@ def unpack_csr(name: str, arrays: Mapping[str, Array]) -> sparse.csr_array:
     try:
         rows, columns = (int(n) for n in arrays[f"{name}.shape"])
         data, indices, indptr = (arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
-    except (KeyError, ValueError) as exc:
+    except _MALFORMED as exc:
         raise CorruptStateError(f"saved matrix {name!r} is incomplete") from exc
-    fits = len(indptr) == rows + 1 and len(data) == len(indices) == (int(indptr[-1]) if len(indptr) else 0)
-    if not fits or (len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < columns):
+    fits = data.ndim == 1 and len(data) == len(indices) and columns >= 0
+    if not fits or not are_slices(indptr, rows, len(data)) or not are_rows(indices, columns):
         raise CorruptStateError(f"saved matrix {name!r} does not fit its shape {rows} × {columns}")
     matrix = sparse.csr_array((rows, columns), dtype=data.dtype)
     matrix.data, matrix.indices, matrix.indptr = data, indices, indptr
     return matrix
+
+
+def are_slices(indptr: Array, n: int, total: int) -> bool:
+    """Whether ``indptr`` cuts ``total`` entries into ``n`` slices, so that no compiled loop runs out of bounds."""
+    if indptr.ndim != 1 or indptr.dtype.kind != "i" or len(indptr) != n + 1:
+        return False
+    return bool(indptr[0] == 0 and indptr[-1] == total and (indptr[1:] >= indptr[:-1]).all())
+
+
+def are_rows(rows: Array, count: int) -> bool:
+    """Whether all of ``rows`` (any number) are whole numbers 0 … ``count`` - 1."""
+    if rows.ndim != 1 or rows.dtype.kind != "i":
+        return False
+    return len(rows) == 0 or 0 <= int(rows.min()) <= int(rows.max()) < count
 
 
 def nest_states(parts: Mapping[str, State]) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -180,7 +211,7 @@ def _map_arrays(path: Path) -> dict[str, Array]:
                 raise ValueError(f"header of {length} bytes in a file of {size}")
             header = json.loads(file.read(length))
         start = 8 + length
-        whole = np.memmap(path, dtype=np.uint8, mode="r") if size > start else np.zeros(size, np.uint8)
+        whole = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
         arrays: dict[str, Array] = {}
         for name, entry in header.items():
             if name == "__metadata__":
@@ -188,14 +219,50 @@ def _map_arrays(path: Path) -> dict[str, Array]:
             a, b = entry["data_offsets"]
             shape = tuple(int(n) for n in entry["shape"])
             dtype = np.dtype(_DTYPES[entry["dtype"]])
-            if not 0 <= a <= b <= size - start or b - a != dtype.itemsize * int(np.prod(shape, dtype=np.int64)):
+            if min(shape, default=0) < 0 or not 0 <= a <= b <= size - start or b - a != dtype.itemsize * prod(shape):
                 raise ValueError(f"array {name!r} lies outside the file")
+            if (start + a) % dtype.itemsize:
+                raise ValueError(f"array {name!r} is not aligned")
             arrays[name] = whole[start + a : start + b].view(dtype).reshape(shape)
-    except (OSError, ValueError, KeyError, TypeError, struct.error) as exc:
+    except (OSError, *_MALFORMED) as exc:
         raise CorruptStateError(f"{path} is not a sound array file: {exc}", hint="train it again") from exc
     return arrays
 
 
+def _body_sha256(body: Mapping[str, Any]) -> str:
+    """The digest of a manifest but for its own entry, whatever its spacing."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@contextmanager
+def _staged(path: Path) -> Iterator[Path]:
+    """A place to write beside ``path``; what is there in the end becomes ``path``, durably."""
+    place = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        yield place
+        _fsync(place)
+        os.replace(place, path)
+    finally:
+        place.unlink(missing_ok=True)
+
+
+@contextmanager
+def _clear_errors(folder: Path) -> Iterator[None]:
+    """Failures of the file system as ours, with what to do."""
+    try:
+        yield
+    except (OSError, SafetensorError) as exc:
+        is_full = getattr(exc, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or "No space left" in str(exc)
+        if is_full:
+            raise StorageFullError(f"no room to save a model in {folder}: {exc}", hint="free some space") from exc
+        raise StorageUnavailableError(
+            f"a model cannot be saved in {folder}: {exc}", hint="choose a folder you may write"
+        ) from exc
+
+
 def _fsync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
