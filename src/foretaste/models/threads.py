@@ -1,14 +1,18 @@
 """One place for threads: how many there are, and BLAS kept from starting its own beside ours."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from threading import Lock
+from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
+
+from foretaste.errors import ConfigurationError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -16,9 +20,17 @@ R = TypeVar("R")
 
 @cache
 def n_threads() -> int:
-    """Threads that a computation may use: ``FORETASTE_THREADS``, else the least of affinity and cgroup quota."""
-    asked = os.environ.get("FORETASTE_THREADS", "")
-    if asked.isdigit() and int(asked) > 0:
+    """Threads that a computation may use: ``FORETASTE_THREADS``, else the least of affinity and cgroup quota.
+
+    Raises:
+        ConfigurationError: ``FORETASTE_THREADS`` is set to something else than a whole number from 1.
+    """
+    asked = os.environ.get("FORETASTE_THREADS", "").strip()
+    if asked:
+        if not re.fullmatch("[0-9]{1,4}", asked) or int(asked) < 1:
+            raise ConfigurationError(
+                f"FORETASTE_THREADS = {asked!r} is no number of threads", hint="set it to a whole number from 1"
+            )
         return int(asked)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _cgroup_cores()
@@ -40,16 +52,50 @@ def _cgroup_cores() -> float | None:
         return None
 
 
+class _BlasLimits:
+    """The limits in force. They may overlap in time (two threads of a server), so the least one holds, and what was
+    before comes back when the last is gone.
+    """
+
+    def __init__(self) -> None:
+        import scipy.linalg  # noqa: F401 - loads SciPy's own BLAS, which the controller finds only when it is there
+
+        self._controller = ThreadpoolController()
+        self._lock = Lock()
+        self._active: list[int] = []
+        self._outer: list[Any] = []  # limiters that hold what to go back to
+
+    def enter(self, limit: int) -> None:
+        with self._lock:
+            if not self._active or limit < min(self._active):
+                self._outer.append(self._controller.limit(limits=limit, user_api="blas"))
+            self._active.append(limit)
+
+    def leave(self, limit: int) -> None:
+        with self._lock:
+            self._active.remove(limit)
+            if not self._active:
+                while self._outer:
+                    self._outer.pop().restore_original_limits()
+
+
 @cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()
+def _limits() -> _BlasLimits:
+    return _BlasLimits()
 
 
 @contextmanager
 def blas_threads(limit: int) -> Iterator[None]:
-    """Let BLAS use at most ``limit`` threads inside the block (the whole process is affected)."""
-    with _controller().limit(limits=limit, user_api="blas"):
+    """Let BLAS use at most ``limit`` threads inside the block.
+
+    The whole process is affected. While several such blocks run at once, the least of their limits holds until the
+    last has ended.
+    """
+    _limits().enter(limit)
+    try:
         yield
+    finally:
+        _limits().leave(limit)
 
 
 def map_threads(work: Callable[[T], R], parts: Sequence[T]) -> list[R]:
