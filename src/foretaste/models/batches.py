@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste.data import Histories, Population, Query, Vocabulary
-from foretaste.errors import UnknownUserError
+from foretaste.errors import ConfigurationError, UnknownUserError
 
 Rows = npt.NDArray[np.int32]
 Users = Sequence[str] | Sequence[Query] | Rows | None
@@ -40,6 +40,8 @@ def known_batch(population: Population, rows: Rows) -> UserBatch:
 
 def as_queries(users: Users) -> Sequence[Query] | None:
     """``users`` when they are queries, else None."""
+    if isinstance(users, str | Query):
+        raise ConfigurationError(f"users must be a list, not the single {users!r}", hint="pass [user]")
     if users is None or isinstance(users, np.ndarray) or len(users) == 0:
         return None
     return users if isinstance(users[0], Query) else None  # type: ignore[return-value]
@@ -52,6 +54,7 @@ def build_batch(
 
     Raises:
         UnknownUserError: a row outside the population.
+        ConfigurationError: an array of something else than whole numbers.
     """
     if queries is not None:
         return _query_batch(population, queries), [query.user_id for query in queries]
@@ -61,9 +64,15 @@ def build_batch(
         batch = UserBatch(everybody, population.histories, np.zeros(n_users, dtype=bool))
         return batch, population.users.ids.to_list()
     if isinstance(users, np.ndarray):
+        if users.ndim != 1 or users.dtype.kind not in "iu":
+            raise ConfigurationError(
+                f"an array of users holds rows, whole numbers of shape (B,), not {users.dtype} of {users.shape}",
+                hint="pass ids as a list of text",
+            )
         if len(users) and not 0 <= int(users.min()) <= int(users.max()) < n_users:
             raise UnknownUserError(f"a user row is outside 0 … {n_users - 1}")
-        return known_batch(population, users.astype(np.int32)), population.users.ids_of(users)
+        rows = users.astype(np.int32)
+        return known_batch(population, rows), population.users.ids_of(rows)
     ids = [str(user) for user in users]
     return known_batch(population, population.users.rows(ids)), ids
 

@@ -49,17 +49,26 @@ def model_class(name: str) -> type[Recommender]:
 
     Raises:
         UnknownNameError: no such name.
-        ConfigurationError: what is registered is no :class:`Recommender`.
+        ConfigurationError: what is registered cannot be imported, is no :class:`Recommender` or has another name.
     """
     target = (_third_party() | BUILT_IN).get(name)
     if target is None:
-        near = get_close_matches(name, model_names(), n=1)
+        near = get_close_matches(str(name), model_names(), n=1)
         guess = f"did you mean {near[0]!r}? " if near else ""
         raise UnknownNameError(f"there is no model {name!r}", hint=f"{guess}valid ones: {', '.join(model_names())}")
     module, _, attribute = target.partition(":")
-    found = getattr(import_module(module), attribute, None)
+    try:
+        found = getattr(import_module(module), attribute, None)
+    except ImportError as exc:
+        raise ConfigurationError(
+            f"model {name!r} cannot be imported from {target!r}: {exc}", hint="install what it needs"
+        ) from exc
     if not (isinstance(found, type) and issubclass(found, Recommender)):
         raise ConfigurationError(f"{target!r}, registered as model {name!r}, is not a Recommender class")
+    if found.name != name:
+        raise ConfigurationError(
+            f"{target!r} is registered as {name!r} but calls itself {found.name!r}", hint="make the names equal"
+        )
     return found
 
 
