@@ -18,6 +18,18 @@ MAX_ID_LENGTH = 256
 MAX_CLOCK_SKEW_S = 24 * 3600.0
 """How far in the future a timestamp may lie before the event is refused."""
 
+INVISIBLE = "".join(
+    f"{chr(first)}-{chr(last)}"
+    for first, last in (
+        (0x00, 0x1F), (0x7F, 0xA0), (0xAD, 0xAD), (0x61C, 0x61C), (0x1680, 0x1680), (0x180E, 0x180E),
+        (0x2000, 0x200F), (0x2028, 0x202F), (0x205F, 0x206F), (0x3000, 0x3000), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB),
+        (0xFFFE, 0xFFFF), (0xE0000, 0xE007F),
+    )
+)  # fmt: skip
+"""Characters that no id may hold, as ranges for a regular expression's class: controls, blanks other than the plain
+one, joiners and marks that do not show. A list of our own, as «printable» changes with every version of Unicode."""
+
+_HAS_INVISIBLE = re.compile(f"[{INVISIBLE}\ud800-\udfff]").search
 _DATE = re.compile(r"[12]\d{3}[01]\d[0-3]\d", re.ASCII)
 
 
@@ -109,7 +121,7 @@ def check_id(value: object, field: str) -> str:
         raise InvalidRecordError(
             f"{field} has {len(value)} characters, at most {MAX_ID_LENGTH} are allowed: {value[:40]!r}…"
         )
-    if not value.isprintable():
+    if _HAS_INVISIBLE(value):
         raise InvalidRecordError(f"{field} has control or invisible characters: {value[:40]!r}")
     return value
 

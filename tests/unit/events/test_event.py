@@ -104,7 +104,9 @@ def test_what_is_no_time_is_refused(value: object) -> None:
         parse_timestamp(value)
 
 
-@pytest.mark.parametrize("value", ["a", "ü-1", "商品", "a b", "x" * 256, "' OR 1=1 --", "../../etc/passwd", "0"])
+@pytest.mark.parametrize(
+    "value", ["a", "ü-1", "商品", "a b", "x" * 256, "' OR 1=1 --", "../../etc/passwd", "0", "\U0001fae8", "\u0378"]
+)
 def test_any_printable_text_can_be_an_id(value: str) -> None:
     assert check_id(value, "item_id") == value
 
@@ -124,6 +126,9 @@ def test_whole_numbers_become_ids() -> None:
         ("a\x00b", "invisible"),
         ("a\nb", "invisible"),
         ("\ud800", "invisible"),
+        ("a\u200bb", "invisible"),
+        ("a\xa0b", "invisible"),
+        ("\u202egnp", "invisible"),
         (True, "bool"),
         (1.5, "float"),
         (None, "NoneType"),

@@ -7,9 +7,9 @@ import numpy.typing as npt
 import polars as pl
 
 from foretaste.errors import DataFormatError
-from foretaste.events.event import MAX_ID_LENGTH
+from foretaste.events.event import INVISIBLE, MAX_ID_LENGTH
 
-_UNPRINTABLE = r"[\p{C}\p{Z}&&[^ ]]"
+_UNPRINTABLE = f"[{INVISIBLE}]"
 PROBLEMS = ("missing", "too_long", "unprintable")
 
 
