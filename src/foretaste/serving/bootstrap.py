@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from foretaste.logs import configure_logs
+from foretaste.models.threads import blas_threads
 from foretaste.serving.config import PipelineConfig, load_pipeline
 from foretaste.serving.engine import Engine
 from foretaste.serving.live.bundle import Bundle
@@ -49,24 +50,30 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         StorageUnavailableError: a store cannot be opened.
     """
     pipeline = pipeline_of(settings)
-    async with open_stores(settings) as stores:
-
-        async def provisional(config: PipelineConfig) -> Bundle:
-            from foretaste.serving.training import baselines
-
-            return await baselines(stores.records, config)
-
-        engine = Engine(
-            stores.records,
-            stores.artifacts,
-            pipeline,
-            default_k=settings.default_recommendation_count,
-            min_history=settings.min_interactions_for_cf,
-            use_own_pipeline=settings.pipeline_file is not None,
-            provisional=provisional,
-        )
-        async with engine:
+    # Requests are the work to share out: BLAS threads beside them would only wait by spinning.
+    with blas_threads(1):
+        async with open_stores(settings) as stores, _engine(settings, pipeline, stores) as engine:
             yield engine
+
+
+@asynccontextmanager
+async def _engine(settings: Settings, pipeline: PipelineConfig, stores: Stores) -> AsyncIterator[Engine]:
+    async def provisional(config: PipelineConfig) -> Bundle:
+        from foretaste.serving.training import baselines
+
+        return await baselines(stores.records, config)
+
+    engine = Engine(
+        stores.records,
+        stores.artifacts,
+        pipeline,
+        default_k=settings.default_recommendation_count,
+        min_history=settings.min_interactions_for_cf,
+        use_own_pipeline=settings.pipeline_file is not None,
+        provisional=provisional,
+    )
+    async with engine:
+        yield engine
 
 
 def pipeline_of(settings: Settings) -> PipelineConfig:

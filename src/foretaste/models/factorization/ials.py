@@ -11,8 +11,10 @@ from scipy import sparse
 from foretaste.data import Dataset, Values
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
 from foretaste.models.factorization.als_solver import Basis, Entries, Floats, half_step, loss, solve_exactly
+from foretaste.models.threads import blas_threads, n_threads
 
 _RELAXATION = (1.0, 1.3, 1.4, 1.5)
+_FEW_FACTORS = 256
 
 
 class ImplicitALSConfig(ModelConfig):
@@ -86,7 +88,13 @@ class ImplicitALS(Recommender):
         self._run(data.matrix(self.config.values), max(1, self.config.epochs // 4))
 
     def _run(self, matrix: sparse.csr_array, epochs: int) -> None:
-        self.__dict__.pop("_basis", None)
+        for derived in ("_basis", "_never_seen", "_unit_factors"):
+            self.__dict__.pop(derived, None)
+        # The eigenvectors of a small matrix gain nothing from BLAS threads, and on a busy machine these spin.
+        with blas_threads(1 if self.config.n_factors <= _FEW_FACTORS else n_threads()):
+            self._alternate(matrix, epochs)
+
+    def _alternate(self, matrix: sparse.csr_array, epochs: int) -> None:
         config = self.config
         of_users = self._entries(matrix)
         of_items = self._entries(sparse.csr_array(matrix.T.tocsr()))

@@ -12,10 +12,12 @@ from foretaste.data import Dataset
 from foretaste.errors import ModelTrainingError
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
 from foretaste.models.memory import check_fits
-from foretaste.models.threads import map_threads, n_threads
+from foretaste.models.threads import blas_threads, map_threads, n_threads
 
 _COPIES = 3
 """Dense item-item matrices in memory at the worst moment of fitting."""
+_SMALL = 4000
+"""Items below which one BLAS thread takes under a second: several would save little and, on a busy machine, spin."""
 
 
 class EASEConfig(ModelConfig):
@@ -64,7 +66,8 @@ class EASE(Recommender):
         scale = degrees**-self.config.item_exponent  # (I,)
         gram = _gram(_scaled(matrix, scale, self.config.user_exponent))  # (I, I)
         gram[np.diag_indices_from(gram)] += self.config.regularization
-        P = _inverse(gram)
+        with blas_threads(1 if data.n_items < _SMALL else n_threads()):
+            P = _inverse(gram)
         diagonal = P.diagonal().copy()
         P /= -diagonal  # column j divided by -P[j, j]
         np.fill_diagonal(P, 0.0)  # an item may not predict itself
