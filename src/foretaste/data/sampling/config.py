@@ -30,7 +30,7 @@ class SampleConfig(BaseModel):
     n_events: int = Field(default=60_000, ge=1, le=MAX_EVENTS)
     """Rows of the interactions: exactly so many are made."""
     seed: int = Field(default=0, ge=0, lt=2**63)
-    """The same settings and seed give the same data, on any machine and with any batch size."""
+    """The same settings and seed give the same data, with any batch size (and the same versions of the libraries)."""
     start: calendar_date = calendar_date(2025, 1, 1)
     """First day of the interactions (UTC)."""
     days: int = Field(default=365, ge=1, le=3_650)

@@ -1,7 +1,7 @@
 """Random numbers that depend on what they are for, not on when they are drawn.
 
 Every table and every block of users has a Philox stream of its own, keyed by the seed and a label. So a block can be
-made alone, in any order and on any machine, and the data do not depend on how many rows are written at a time.
+made alone and in any order, and the data do not depend on how many rows are written at a time.
 """
 
 import hashlib
