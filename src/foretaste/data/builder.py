@@ -247,12 +247,12 @@ class DatasetBuilder:
         """The ids that stay, in order of first appearance, and the rows of ``codes`` among them."""
         stays = ids.declared() if self.config.keep_cold else np.zeros(len(ids), dtype=bool)
         stays[: ids.n_known] = True
-        stays[np.unique(codes)] = True
+        stays[codes] = True
         known = self._known[0 if ids is self._users else 1]
         if known is not None and int(stays.sum()) == ids.n_known:
             return known, codes
         new_rows = (np.cumsum(stays) - 1).astype(np.int32)
-        return Vocabulary(pl.Series("id", ids.ids, dtype=pl.String).filter(pl.Series(stays))), new_rows[codes]
+        return Vocabulary(ids.ids.filter(pl.Series(stays))), new_rows[codes]
 
     def _insufficient(self) -> DataInsufficientError:
         read, why = self.report.interactions.read, self.report.summary()

@@ -46,6 +46,8 @@ def test_all_writings_of_one_time_are_the_same_second(value) -> None:
 
 def test_dates_and_fractions_of_seconds_are_kept() -> None:
     assert timestamps(pl.Series([date(1970, 1, 2)]))[0].to_list() == [86_400.0]
+    assert timestamps(pl.Series(["19700102", "86401"]))[0].to_list() == [86_400.0, 86_401.0]
+    assert timestamps(pl.Series(["20261399", "20260101"]))[0].to_list() == [20_261_399.0, parse_timestamp("20260101")]
     assert timestamps(pl.Series(["1970-01-01T00:00:01.250Z"]))[0].to_list() == [1.25]
 
 

@@ -52,7 +52,7 @@ def taken(rows: Chunk, keep: Mask) -> Chunk:
 
 def policy_of(rows: Chunk, actions: Sequence[str], config: BuildConfig) -> Policy:
     """Whether rows are ratings, and how their repeats are combined."""
-    met = {actions[code] for code in np.unique(rows.actions).tolist()}
+    met = {actions[code] for code in _met(rows)}
     is_ratings = met == {RATING} and bool(np.isfinite(rows.values).all())
     is_explicit = is_ratings and config.positive_rating is None and config.time_decay_half_life_days is None
     by_kind: DuplicatesPolicy = "last" if is_ratings else "sum"
@@ -113,19 +113,32 @@ def ordered(
     actions: Sequence[str],
 ) -> Interactions:
     """Interactions by user, then time, then the order given; only actions that occur are named."""
-    met = np.unique(rows.actions)
+    met = _met(rows)
     renumbered = np.zeros(256, dtype=np.uint8)
     renumbered[met] = np.arange(len(met), dtype=np.uint8)
-    keys = pl.DataFrame({"user": user_rows, "time": rows.timestamps})
-    order = keys.select(pl.arg_sort_by("user", "time", maintain_order=True)).to_series().to_numpy()
+    order = _by_user_and_time(user_rows, rows.timestamps)
     return Interactions(
         user_rows[order],
         item_rows[order],
         weights[order].astype(np.float32),
         rows.timestamps[order],
         renumbered[rows.actions[order]],
-        tuple(actions[code] for code in met.tolist()),
+        tuple(actions[code] for code in met),
     )
+
+
+def _met(rows: Chunk) -> list[int]:
+    """The actions that occur."""
+    return [int(code) for code in np.flatnonzero(np.bincount(rows.actions, minlength=1))]
+
+
+def _by_user_and_time(user_rows: npt.NDArray[np.int32], times: Floats) -> npt.NDArray[np.int64]:
+    """Positions by user, then time (unknown times last), then the order given; cheap where times are in order."""
+    in_order = bool(np.isnan(times).all() or (times[1:] >= times[:-1]).all())
+    by_time = None if in_order else np.argsort(times, kind="stable")
+    users = pl.DataFrame({"user": user_rows if by_time is None else user_rows[by_time]})
+    by_user = users.select(pl.arg_sort_by("user", maintain_order=True)).to_series().to_numpy().astype(np.int64)
+    return by_user if by_time is None else by_time[by_user]
 
 
 def _ids(chunk: Chunk) -> pl.Series:
@@ -139,20 +152,22 @@ def _exact_duplicates(rows: Chunk) -> Mask:
     if rows.event_ids is not None:
         eligible &= rows.event_ids.is_null().to_numpy()
     places = np.flatnonzero(eligible)
-    twice = np.zeros(len(rows), dtype=bool)
-    twice[places] = True
-    columns = {
-        "place": places,
-        "user": rows.users[places],
-        "item": rows.items[places],
-        "action": rows.actions[places],
-        "time": rows.timestamps[places],
-        "value": rows.values[places],
-    }
-    first = pl.DataFrame(columns).unique(
-        ["user", "item", "action", "time", "value"], keep="first", maintain_order=False
+    frame = pl.DataFrame(
+        {
+            "place": places,
+            "user": rows.users[places],
+            "item": rows.items[places],
+            "action": rows.actions[places],
+            "time": rows.timestamps[places],
+            "value": rows.values[places],
+        }
     )
-    twice[first["place"].to_numpy()] = False
+    key = ["user", "item", "action", "time", "value"]
+    # Few rows share a hash, so the exact comparison sees a small part of large data only.
+    candidates = frame.filter(frame.select(key).hash_rows().is_duplicated())
+    again = candidates.filter(~pl.struct(key).is_first_distinct())
+    twice = np.zeros(len(rows), dtype=bool)
+    twice[again["place"].to_numpy()] = True
     return twice
 
 

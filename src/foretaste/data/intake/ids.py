@@ -66,27 +66,34 @@ class IdTable:
     """Ids in order of first appearance; ``declared`` ones stay even without interactions."""
 
     def __init__(self, known: pl.Series | None = None) -> None:
-        self.ids: list[str] = [] if known is None else known.to_list()
-        self.n_known = len(self.ids)
-        self._codes = {outside_id: code for code, outside_id in enumerate(self.ids)}
+        ids = pl.Series("id", [], dtype=pl.String) if known is None else known.alias("id")
+        self._table = _numbered(ids, 0)
+        self.n_known = len(ids)
         self._declared: list[npt.NDArray[np.int64]] = []
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self._table)
+
+    @property
+    def ids(self) -> pl.Series:
+        """All ids, in order of first appearance."""
+        return self._table["id"]
 
     def add(self, encoded: Encoded) -> npt.NDArray[np.int64]:
-        """The number of each row's id, -1 where it has a problem."""
+        """The number of each row's id, -1 where it has a problem. O(ids here + ids known)."""
+        fine = encoded.problems == 0
+        asked = pl.DataFrame({"id": encoded.distinct}).filter(pl.Series(fine))
+        found = asked.join(self._table, on="id", how="left", maintain_order="left")
+        new = found.filter(pl.col("code").is_null())["id"]
+        if len(new):
+            self._table = pl.concat([self._table, _numbered(new, len(self._table))])
+            fresh = np.arange(len(self._table) - len(new), len(self._table))
+        else:
+            fresh = np.zeros(0, dtype=np.int64)
+        codes = found["code"].fill_null(-1).to_numpy().copy()
+        codes[codes < 0] = fresh
         numbers = np.full(len(encoded.distinct), -1, dtype=np.int64)
-        fine = np.flatnonzero(encoded.problems == 0)
-        codes, ids = self._codes, self.ids
-        found = []
-        for outside_id in encoded.distinct.gather(fine).to_list():
-            code = codes.get(outside_id)
-            if code is None:
-                code = codes[outside_id] = len(ids)
-                ids.append(outside_id)
-            found.append(code)
-        numbers[fine] = found
+        numbers[fine] = codes
         return numbers[encoded.codes]
 
     def declare(self, numbers: npt.NDArray[np.int64]) -> None:
@@ -100,7 +107,11 @@ class IdTable:
 
     def declared(self) -> npt.NDArray[np.bool_]:
         """Mask of the ids that stay in any case."""
-        mask = np.zeros(len(self.ids), dtype=bool)
+        mask = np.zeros(len(self), dtype=bool)
         for numbers in self._declared:
             mask[numbers] = True
         return mask
+
+
+def _numbered(ids: pl.Series, first: int) -> pl.DataFrame:
+    return pl.DataFrame({"id": ids, "code": np.arange(first, first + len(ids), dtype=np.int64)})

@@ -10,6 +10,7 @@ _ISO = (
     r"(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?)?"
     r"\s*(?:(Z|UTC|GMT)|([+-])(\d{2}):?(\d{2})?)?$"
 )
+_COMPACT_DATE = r"^[12]\d{3}[01]\d[0-3]\d$"
 _MAGNITUDES = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 """Numbers of at least the first are in units of which the second make a second (ns, µs, ms)."""
 
@@ -36,8 +37,8 @@ def numbers(column: pl.Series, *, role: str) -> tuple[pl.Series, pl.Series]:
 def timestamps(column: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Seconds since 1970 UTC (null where missing) and a mask of values that are no time.
 
-    Numbers are seconds, milliseconds, microseconds or nanoseconds, told apart by their size. Text is such a number or
-    ISO 8601, taken as UTC where it names no zone.
+    Numbers are seconds, milliseconds, microseconds or nanoseconds, told apart by their size. Text is such a number,
+    eight digits of a date (``20260101``), or ISO 8601, taken as UTC where it names no zone.
 
     Raises:
         DataFormatError: the column holds lists, times of day or the like.
@@ -48,6 +49,9 @@ def timestamps(column: pl.Series) -> tuple[pl.Series, pl.Series]:
         return micros.to_physical().cast(pl.Float64) / 1e6, _nothing(column)
     parsed, is_text = numbers(column, role="timestamp")
     seconds = _as_seconds(parsed)
+    if dtype == pl.String:
+        compact = _compact_dates(column)
+        seconds = compact.zip_with(compact.is_not_null(), seconds)
     if is_text.any():
         text = column.cast(pl.String).str.strip_chars()
         seconds = seconds.zip_with(~is_text, _iso_seconds(text.zip_with(is_text, _all_null(text))))
@@ -64,6 +68,16 @@ def _as_seconds(values: pl.Series) -> pl.Series:
     for least, per_second in reversed(_MAGNITUDES):
         chosen = pl.when(size >= least).then(expression / per_second).otherwise(chosen)
     return values.to_frame().select(chosen.alias(name)).to_series()
+
+
+def _compact_dates(column: pl.Series) -> pl.Series:
+    """Seconds of texts such as 20260101; null for all others."""
+    text = column.str.strip_chars()
+    has_form = text.str.contains(_COMPACT_DATE).fill_null(value=False)
+    if not has_form.any():
+        return _all_null(column, pl.Float64)
+    days = text.zip_with(has_form, _all_null(text)).str.to_date("%Y%m%d", strict=False).to_physical()
+    return days.cast(pl.Float64) * 86_400.0
 
 
 def _iso_seconds(text: pl.Series) -> pl.Series:
