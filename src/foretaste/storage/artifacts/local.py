@@ -110,7 +110,7 @@ class LocalArtifacts(Artifacts):
                 write_durably(staged / _CARD, json.dumps(card, indent=1, sort_keys=True, allow_nan=False))
                 flush(staged)
                 self._move_in(staged, target)
-        except ValueError as exc:  # NaN among the metrics
+        except (TypeError, ValueError) as exc:  # such as NaN among the metrics
             raise ConfigurationError(f"version {version.version!r} cannot be described in JSON: {exc}") from exc
         finally:
             _remove(staged)

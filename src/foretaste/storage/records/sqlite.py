@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import secrets
+import shutil
 import sqlite3
 import tempfile
 import time
@@ -39,8 +41,9 @@ class SQLiteRecords(Records):
     """
 
     def __init__(self, path: Path | None, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
-        self._private = tempfile.TemporaryDirectory(prefix="foretaste-") if path is None else None
-        self.path = Path(self._private.name) / "records.db" if self._private else Path(str(path))
+        self._is_private = path is None
+        folder = Path(tempfile.gettempdir(), f"foretaste-{secrets.token_hex(8)}")
+        self.path = folder / "records.db" if path is None else path
         self._connect: Callable[[], sqlite3.Connection] = partial(connect, self.path, timeout_s=busy_timeout_s)
         self._busy_timeout_s = busy_timeout_s
         self._readers = Readers(self.path, timeout_s=busy_timeout_s)
@@ -52,7 +55,7 @@ class SQLiteRecords(Records):
 
     def _open(self) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if self._is_private else 0o777)
         except OSError as exc:
             raise StorageUnavailableError(
                 f"the folder {self.path.parent} of the store cannot be made: {exc.strerror}",
@@ -73,8 +76,8 @@ class SQLiteRecords(Records):
             self._threads.shutdown()
             self._threads = None
         self._readers.close()
-        if self._private is not None:
-            self._private.cleanup()
+        if self._is_private:
+            shutil.rmtree(self.path.parent, ignore_errors=True)
 
     # --- ways to read and write ----------------------------------------------------------------------------------
 
