@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -87,7 +88,15 @@ def app_from_environment() -> Any:
 
     settings = load_settings(**json.loads(os.environ[_SETTINGS_VARIABLE]))
     start_logs(settings)
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), name="foretaste-parent", daemon=True).start()
     return create_app(settings)
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this worker when its parent is gone (killed), so that none is left behind holding the port."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def _serve_here(settings: Settings) -> None:
@@ -161,8 +170,9 @@ class ServerProcess:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.url = f"http://{settings.api_host}:{settings.api_port}"
-        self._log = tempfile.TemporaryFile(prefix="foretaste-server-")  # noqa: SIM115 - lives as long as the server
         environment = {**os.environ, _SETTINGS_VARIABLE: json.dumps(_plain_settings(settings))}
+        self._last_log = ""
+        self._log = tempfile.TemporaryFile(prefix="foretaste-server-")  # noqa: SIM115 - lives as long as the server
         self.process = subprocess.Popen(
             [sys.executable, "-m", "foretaste.api.server"],
             env=environment,
@@ -198,7 +208,8 @@ class ServerProcess:
 
     def log_tail(self, most: int = 2000) -> str:
         """The end of what the server logged."""
-        self._log.flush()
+        if self._log.closed:
+            return self._last_log
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), most, max(0, size - most)).decode(errors="replace")
 
@@ -211,6 +222,12 @@ class ServerProcess:
             except subprocess.TimeoutExpired:
                 self.kill()
         return int(self.process.wait())
+
+    def close(self) -> None:
+        """Stop the server if it still runs, and release its log."""
+        self.stop()
+        self._last_log = self.log_tail()
+        self._log.close()
 
     def kill(self) -> None:
         """End the server and its workers at once (SIGKILL), as a power cut would."""
@@ -237,7 +254,7 @@ def background_server(settings: Settings, *, timeout_s: float = 60.0) -> Iterato
         server.wait_ready(timeout_s)
         yield server
     finally:
-        server.stop()
+        server.close()
 
 
 def _main() -> None:
