@@ -104,7 +104,7 @@ async def test_the_version_brings_the_pipeline_it_was_trained_for(engine):
 async def test_a_pipeline_named_in_the_settings_wins_over_the_versions(settings, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('name = "mine"\n[models.popular]\nkind = "popular"\n[fallback]\nchain = ["popular"]\n')
-    async with open_engine(settings.model_copy(update={"pipeline_file": path})) as engine:
+    async with open_engine(settings.model_copy(update={"pipeline_file": str(path)})) as engine:
         assert (await engine.status()).details["pipeline"] == "mine"
         assert (await engine.recommend("u-000")).sources == ("popular",)
 
