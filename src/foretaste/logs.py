@@ -22,6 +22,18 @@ def _mask_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -
     return event
 
 
+class _StandardError:
+    """Writes lines to whatever standard error is at that moment (a test or a daemon may exchange it)."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def msg(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is where logs go
+
+    log = debug = info = warning = error = critical = exception = failure = fatal = warn = err = msg
+
+
 def configure_logs(*, level: str = "info", form: Literal["text", "json"] = "text") -> None:
     """Send log events of ``level`` and above to standard error, as text lines or as JSON lines."""
     render: Any = (
@@ -39,7 +51,7 @@ def configure_logs(*, level: str = "info", form: Literal["text", "json"] = "text
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=_StandardError,
         cache_logger_on_first_use=False,
     )
 

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from foretaste.cli.options import AsJson, Home, Paths
 from foretaste.cli.output import note, print_json, progress, quiet_logs
 

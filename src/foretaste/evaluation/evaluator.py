@@ -79,6 +79,7 @@ def evaluate(
     *,
     k: Sequence[int] = (10,),
     exclude_seen: bool = True,
+    known_users_only: bool = False,
     n_resamples: int = 1000,
     seed: int = 0,
 ) -> Evaluation:
@@ -88,7 +89,8 @@ def evaluate(
     relevant is what
     the test part gives a weight above 0 and train does not hold. A user who is new to train is ranked by models that
     need no
-    history, and gets an empty list, which counts as a miss, from the others.
+    history, and gets an empty list, which counts as a miss, from the others; ``known_users_only`` leaves such users
+    out.
 
     Raises:
         DataInsufficientError: no user of the test part has anything to find.
@@ -96,7 +98,7 @@ def evaluate(
     """
     parsed = parse_metrics(metrics, k=k)
     start = time.perf_counter()
-    users, truth, n_known = _truth(split, exclude_seen=exclude_seen)
+    users, truth, n_known = _truth(split, exclude_seen=exclude_seen, known_users_only=known_users_only)
     catalogue = Catalogue.of(split.train)
     listed = [metric for metric in parsed if isinstance(metric, UserMetric | ExposureMetric)]
     values: dict[str, Value] = {}
@@ -111,7 +113,10 @@ def evaluate(
         if not model.predicts_ratings:
             warnings = (*warnings, f"model {model.name!r} predicts no ratings: its rating errors mean nothing")
     masked = "train items left out" if exclude_seen else "train items included"
-    protocol = f"{split.protocol}; full ranking of {split.train.n_items} items, {masked}; {len(users)} users judged"
+    known = " known to train" if known_users_only else ""
+    protocol = (
+        f"{split.protocol}; full ranking of {split.train.n_items} items, {masked}; {len(users)} users{known} judged"
+    )
     order = [metric.label for metric in parsed]
     return Evaluation(
         {label: values[label] for label in order},
@@ -123,7 +128,7 @@ def evaluate(
     )
 
 
-def _truth(split: Split, *, exclude_seen: bool) -> tuple[npt.NDArray[np.int32], Truth, int]:
+def _truth(split: Split, *, exclude_seen: bool, known_users_only: bool) -> tuple[npt.NDArray[np.int32], Truth, int]:
     """The users to judge, what each should be shown, and how many test pairs train already holds."""
     wanted = split.test.matrix("weight")
     n_pairs = wanted.nnz
@@ -138,7 +143,10 @@ def _truth(split: Split, *, exclude_seen: bool) -> tuple[npt.NDArray[np.int32], 
         items, weights = wanted.indices[fresh], wanted.data[fresh]
     else:
         indptr, items, weights = wanted.indptr.astype(np.int64), wanted.indices, wanted.data
-    chosen = np.flatnonzero(np.diff(indptr) > 0).astype(np.int32)
+    judged = np.diff(indptr) > 0
+    if known_users_only:
+        judged &= split.train.histories.lengths > 0
+    chosen = np.flatnonzero(judged).astype(np.int32)
     if len(chosen) == 0:
         raise DataInsufficientError(
             f"no user of the test part of {split.test.name!r} has anything to find that train does not hold",

@@ -124,7 +124,7 @@ async def test_a_connection_that_cannot_even_undo_is_replaced(writer, tmp_path):
 
 
 async def test_a_writer_outlives_an_error_of_its_own(writer, monkeypatch):
-    monkeypatch.setattr(GroupWriter, "_together", lambda *_: 1 / 0)
+    monkeypatch.setattr(GroupWriter, "_in_one_go", lambda *_: 1 / 0)
     with pytest.raises(StorageError, match="ZeroDivisionError"):
         await writer.run(insert(1))
     monkeypatch.undo()

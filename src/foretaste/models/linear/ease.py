@@ -16,6 +16,8 @@ from foretaste.models.threads import blas_threads, map_threads, n_threads
 
 _COPIES = 3
 """Dense item-item matrices in memory at the worst moment of fitting."""
+_MOST_ITEMS = 30_000
+"""The largest catalogue that was inverted in tests; LAPACK with 32-bit integers was seen to fail at 41 000."""
 _SMALL = 4000
 """Items below which one BLAS thread takes under a second: several would save little and, on a busy machine, spin."""
 
@@ -56,6 +58,11 @@ class EASE(Recommender):
     finds_similar_items = True
 
     def _fit(self, data: Dataset) -> None:
+        if data.n_items > _MOST_ITEMS:
+            raise ModelTrainingError(
+                f"EASE inverts a dense {data.n_items} × {data.n_items} matrix; at most {_MOST_ITEMS} items fit it",
+                hint="raise min_item_interactions, or use item_knn or ials",
+            )
         check_fits(
             _COPIES * 4 * data.n_items**2,
             f"EASE on {data.n_items} items",
@@ -140,11 +147,11 @@ def _inverse(gram: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         ModelTrainingError: it is singular to working precision.
     """
     kept = gram.diagonal().copy()
-    factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1)
+    factor, failed = lapack.spotrf(gram.T, lower=1, clean=0, overwrite_a=1)
     if not failed:
         inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
     if not failed:
-        return _mirrored(np.asarray(inverse))
+        return np.asarray(_mirrored(np.asarray(inverse)), dtype=np.float32)
     # float32 was not enough; the untouched upper triangle still holds the matrix
     double = np.triu(np.asarray(gram.T), 1).astype(np.float64)
     double += double.T
@@ -157,13 +164,13 @@ def _inverse(gram: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return _mirrored(np.asarray(inverse)).astype(np.float32)
 
 
-def _mirrored(lower: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    """A symmetric C-contiguous matrix from its lower triangle, in blocks that stay in the cache."""
-    whole = np.ascontiguousarray(lower)
+def _mirrored(lower: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """The whole C-contiguous matrix from the lower triangle of a Fortran-ordered one, in place, block by block."""
+    whole = np.ascontiguousarray(lower.T)  # no copy: what was lower is now upper
     n, step = len(whole), 512
     for a in range(0, n, step):
         b = min(a + step, n)
         corner = whole[a:b, a:b]
-        corner[:] = np.tril(corner) + np.tril(corner, -1).T
-        whole[a:b, b:] = whole[b:, a:b].T
+        corner[:] = np.triu(corner) + np.triu(corner, 1).T
+        whole[b:, a:b] = whole[a:b, b:].T
     return whole

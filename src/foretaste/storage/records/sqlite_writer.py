@@ -1,8 +1,8 @@
 """One thread that writes, many callers that wait: everything waiting is committed at once (group commit).
 
-A commit costs a flush to the disk however much is in it, so under load a hundred batches share one. Each batch runs
-inside a savepoint: one that fails is undone alone. Callers are answered after the commit, so an answer means the data
-is on disk.
+A commit costs a flush to the disk however much is in it, so under load a hundred batches share one. One that fails is
+undone alone: the group is then done again with a savepoint around each, which costs more (SQLite copies every page that
+is touched inside one). Callers are answered after the commit, so an answer means the data is on disk.
 """
 
 import asyncio
@@ -85,7 +85,7 @@ class GroupWriter:
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """The result of ``work(connection)``, after it is committed.
 
-        ``work`` may run twice (when another one's failure undid the transaction), so it must depend on nothing but the
+        ``work`` may run again (when another one's failure undid the transaction), so it must depend on nothing but the
         store. A caller that is cancelled does not undo it.
 
         Raises:
@@ -135,9 +135,10 @@ class GroupWriter:
         return group
 
     def _commit(self, group: Sequence[_Piece]) -> None:
-        """Do all of a group in one transaction; when that fails as a whole, each piece in its own."""
+        """Do all of a group in one transaction; when the commit itself fails, each piece in its own."""
         try:
-            self._together(group)
+            if not self._in_one_go(group):
+                self._one_by_one(group)
         except sqlite3.Error as exc:
             self._undo()
             if len(group) == 1 or primary_code(exc) == sqlite3.SQLITE_BUSY:  # the lock would be missing again
@@ -147,22 +148,47 @@ class GroupWriter:
                 piece.result = piece.failure = None
                 self._commit([piece])
 
-    def _together(self, group: Sequence[_Piece]) -> None:
+    def _begin(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = self._connect()
-        connection = self._connection
-        begin(connection, self._timeout_s)
+        begin(self._connection, self._timeout_s)
+        return self._connection
+
+    def _in_one_go(self, group: Sequence[_Piece]) -> bool:
+        """Commit the group; False when a piece failed, and then nothing is done (unless it was the only one)."""
+        connection = self._begin()
+        for piece in group:
+            try:
+                piece.result = piece.work(connection)
+            except Exception as exc:
+                if len(group) == 1:
+                    self._undo()
+                    self._blame(piece, exc)
+                    return True
+                if not connection.in_transaction:  # a full or failing disk: SQLite itself has undone everything
+                    raise
+                self._undo()
+                return False
+        connection.execute("COMMIT")
+        return True
+
+    def _one_by_one(self, group: Sequence[_Piece]) -> None:
+        """Commit what does not fail of the group."""
+        connection = self._begin()
         for piece in group:
             connection.execute("SAVEPOINT piece")
             try:
                 piece.result = piece.work(connection)
             except Exception as exc:
-                if not connection.in_transaction:  # a full or failing disk: SQLite itself has undone everything
+                if not connection.in_transaction:
                     raise
                 connection.execute("ROLLBACK TO piece")
-                piece.failure = _caused(translated(exc, self._path), exc) if isinstance(exc, FAILURES) else exc
+                self._blame(piece, exc)
             connection.execute("RELEASE piece")
         connection.execute("COMMIT")
+
+    def _blame(self, piece: _Piece, exc: Exception) -> None:
+        piece.failure = _caused(translated(exc, self._path), exc) if isinstance(exc, FAILURES) else exc
 
     def _undo(self) -> None:
         """Leave no transaction behind; a connection that cannot even do that is exchanged for a new one."""

@@ -110,3 +110,9 @@ def test_a_saved_model_gives_the_same_lists(matrix, tmp_path):
     model = EASE().fit(dataset(matrix))
     save_model(model, tmp_path)
     assert (load_model(tmp_path).recommend(k=5).item_rows == model.recommend(k=5).item_rows).all()
+
+
+def test_more_items_than_can_be_inverted_are_refused(matrix, monkeypatch):
+    monkeypatch.setattr(ease_module, "_MOST_ITEMS", 10)
+    with pytest.raises(ModelTrainingError, match="25 × 25"):
+        EASE().fit(dataset(matrix))
