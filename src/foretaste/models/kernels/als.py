@@ -1,10 +1,4 @@
-"""Conjugate gradients for weighted least squares over the short list of each row, with the Gram as preconditioner.
-
-Every row solves (diag(d) + Σ a z zᵀ) x = Σ (1 + a) z over its gathered table rows z. The table is given in the basis in
-which its Gram is diagonal, so the Gram costs F operations instead of F², and is the preconditioner at the same time:
-two steps do what takes four or more without. Four gathered rows are taken at once, so that a vector of x is loaded, and
-the sums of a dot product are folded, once for four.
-"""
+"""The inner loop of implicit alternating least squares."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,149 +6,148 @@ import numpy.typing as npt
 from foretaste.models.kernels.jit import kernel
 
 Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
-
-REORDER = {"reassoc", "contract", "nsz", "arcp"}
-"""What the compiler may do to sums so that they vectorise; NaN and infinity keep their meaning."""
-
-ONE = np.float32(1)
-ZERO = np.float32(0)
 
 
-@kernel(fastmath=REORDER)
-def _add_residual(table: Floats, columns: Ints, extra: Floats, x: Floats, out: Floats) -> np.float32:
-    """Add Σ ((1 + a) - a z·x) z to ``out``; returns Σ (1 + a) z·x."""
-    n, n_factors = len(columns), table.shape[1]
-    pulled = ZERO
-    i = 0
-    while i + 4 <= n:
-        z0, z1, z2, z3 = table[columns[i]], table[columns[i + 1]], table[columns[i + 2]], table[columns[i + 3]]
-        s0, s1, s2, s3 = ZERO, ZERO, ZERO, ZERO
+@kernel(fastmath=True)
+def _add_products(
+    columns: npt.NDArray[np.int32],
+    extra: Floats,
+    start: int,
+    stop: int,
+    table: Floats,
+    vector: Floats,
+    base: float,
+    sign: float,
+    out: Floats,
+) -> None:
+    """out += Σ_n (base·(1 + a_n) + sign·a_n·(z_n·vector)) z_n over the entries ``start:stop`` of one row.
+
+    With base 0 and sign 1 this is the product with Z_uᵀA_uZ_u; with base 1 and sign -1 what the entries add to the
+    residual. Four entries at a time: their sums run side by side, and ``out`` is read and written once for all four.
+    """
+    n_factors = out.shape[0]
+    n = start
+    while n + 4 <= stop:
+        c0, c1 = np.uintp(columns[n]), np.uintp(columns[n + 1])
+        c2, c3 = np.uintp(columns[n + 2]), np.uintp(columns[n + 3])
+        s0 = np.float32(0.0)
+        s1 = np.float32(0.0)
+        s2 = np.float32(0.0)
+        s3 = np.float32(0.0)
         for f in range(n_factors):
-            s0 += z0[f] * x[f]
-            s1 += z1[f] * x[f]
-            s2 += z2[f] * x[f]
-            s3 += z3[f] * x[f]
-        a0, a1, a2, a3 = extra[i], extra[i + 1], extra[i + 2], extra[i + 3]
-        pulled += (ONE + a0) * s0 + (ONE + a1) * s1 + (ONE + a2) * s2 + (ONE + a3) * s3
-        w0, w1, w2, w3 = ONE + a0 - a0 * s0, ONE + a1 - a1 * s1, ONE + a2 - a2 * s2, ONE + a3 - a3 * s3
+            s0 += table[c0, f] * vector[f]
+            s1 += table[c1, f] * vector[f]
+            s2 += table[c2, f] * vector[f]
+            s3 += table[c3, f] * vector[f]
+        w0 = np.float32(base * (1.0 + extra[n]) + sign * extra[n] * s0)
+        w1 = np.float32(base * (1.0 + extra[n + 1]) + sign * extra[n + 1] * s1)
+        w2 = np.float32(base * (1.0 + extra[n + 2]) + sign * extra[n + 2] * s2)
+        w3 = np.float32(base * (1.0 + extra[n + 3]) + sign * extra[n + 3] * s3)
         for f in range(n_factors):
-            out[f] += w0 * z0[f] + w1 * z1[f] + w2 * z2[f] + w3 * z3[f]
-        i += 4
-    while i < n:
-        z0 = table[columns[i]]
-        s0 = ZERO
+            out[f] += w0 * table[c0, f] + w1 * table[c1, f] + w2 * table[c2, f] + w3 * table[c3, f]
+        n += 4
+    while n < stop:
+        c0 = np.uintp(columns[n])
+        s0 = np.float32(0.0)
         for f in range(n_factors):
-            s0 += z0[f] * x[f]
-        a0 = extra[i]
-        pulled += (ONE + a0) * s0
-        w0 = ONE + a0 - a0 * s0
+            s0 += table[c0, f] * vector[f]
+        w0 = np.float32(base * (1.0 + extra[n]) + sign * extra[n] * s0)
         for f in range(n_factors):
-            out[f] += w0 * z0[f]
-        i += 1
-    return pulled
+            out[f] += w0 * table[c0, f]
+        n += 1
 
 
-@kernel(fastmath=REORDER)
-def _add_product(table: Floats, columns: Ints, extra: Floats, p: Floats, out: Floats) -> None:
-    """Add Σ a (z·p) z to ``out``."""
-    n, n_factors = len(columns), table.shape[1]
-    i = 0
-    while i + 4 <= n:
-        z0, z1, z2, z3 = table[columns[i]], table[columns[i + 1]], table[columns[i + 2]], table[columns[i + 3]]
-        s0, s1, s2, s3 = ZERO, ZERO, ZERO, ZERO
-        for f in range(n_factors):
-            s0 += z0[f] * p[f]
-            s1 += z1[f] * p[f]
-            s2 += z2[f] * p[f]
-            s3 += z3[f] * p[f]
-        w0, w1, w2, w3 = extra[i] * s0, extra[i + 1] * s1, extra[i + 2] * s2, extra[i + 3] * s3
-        for f in range(n_factors):
-            out[f] += w0 * z0[f] + w1 * z1[f] + w2 * z2[f] + w3 * z3[f]
-        i += 4
-    while i < n:
-        z0 = table[columns[i]]
-        s0 = ZERO
-        for f in range(n_factors):
-            s0 += z0[f] * p[f]
-        w0 = extra[i] * s0
-        for f in range(n_factors):
-            out[f] += w0 * z0[f]
-        i += 1
-
-
-@kernel(fastmath=REORDER)
+@kernel(fastmath=True)
 def solve_rows(
+    indptr: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.int32],
+    extra: Floats,
     table: Floats,
     spectrum: Floats,
     ridge: Floats,
-    indptr: Longs,
-    columns: Ints,
-    extra: Floats,
-    solution: Floats,
-    max_steps: int,
-    step_length: np.float32,
-    tolerance: np.float32,
-) -> float:
-    """Improve ``solution`` (B, F) in place by at most ``max_steps`` steps of conjugate gradients a row.
+    state: Floats,
+    steps: int,
+    relaxation: float,
+    tolerance: float,
+) -> None:
+    """Solve (D_u + Z_uᵀ A_u Z_u) v = Z_uᵀ (1 + a_u) for each row u by preconditioned conjugate gradients, in place.
 
-    Args:
-        table: (M, F), rows of the fixed side, in the basis where tableᵀ table = diag(spectrum).
-        spectrum: (F,) ≥ 0.
-        ridge: (B,) > 0, the regularisation of each row.
-        indptr: (B + 1,); row b owns ``columns[indptr[b]:indptr[b + 1]]``, which are rows of the table.
-        columns: (N,).
-        extra: (N,) ≥ 0, confidence above that of an unobserved pair, which has 1.
-        solution: (B, F), where to start from, and the result.
-        max_steps: 2 is enough within alternation; to solve exactly, more than F.
-        step_length: ω of x ← x₀ + ω (x_cg - x₀); above 1 over-relaxes, from 2 on it would raise the loss.
-        tolerance: a row ends when its error, relative and in the norm of its own matrix, is surely below this.
-
-    Returns:
-        Σ over rows of their loss at the new solution, less the constant Σ (1 + a): since the residual is at hand it
-        costs nothing, xᵀAx - 2bᵀx = -xᵀ(b + r), and each step of length t lowers it by t rᵀz.
+    ``table`` Z (m, F) holds the other side's factors in the eigenbasis of their Gram matrix, whose eigenvalues are
+    ``spectrum`` (F,). There D_u = diag(spectrum + ridge[u]) is the whole part of the system that does not depend on the
+    row's entries, so it is the preconditioner and two steps nearly solve it. Row u has the entries
+    ``columns[indptr[u]:indptr[u+1]]`` with confidences 1 + ``extra`` (a > 0). ``state`` (n, F) holds the start and
+    receives v₀ + relaxation·(v - v₀). A row without entries gets zeros. Stops early where the residual, in the norm of
+    the preconditioner, is below ``tolerance`` times that of the right-hand side.
     """
     n_factors = table.shape[1]
+    residual = np.empty(n_factors, np.float32)
+    direction = np.empty(n_factors, np.float32)
+    product = np.empty(n_factors, np.float32)
+    solution = np.empty(n_factors, np.float32)
+    inverse = np.empty(n_factors, np.float32)
     diagonal = np.empty(n_factors, np.float32)
-    r = np.empty(n_factors, np.float32)
-    p = np.empty(n_factors, np.float32)
-    q = np.empty(n_factors, np.float32)
-    left_over = (ONE - step_length) * (ONE - step_length)
-    total = 0.0
-    for row in range(len(ridge)):
-        x = solution[row]
-        own, weights = columns[indptr[row] : indptr[row + 1]], extra[indptr[row] : indptr[row + 1]]
+    for u in range(state.shape[0]):
+        start, stop = indptr[u], indptr[u + 1]
+        v = state[u]
+        if start == stop:
+            for f in range(n_factors):
+                v[f] = 0.0
+            continue
         for f in range(n_factors):
-            diagonal[f] = spectrum[f] + ridge[row]
-            r[f] = -diagonal[f] * x[f]
-        pulled = _add_residual(table, own, weights, x, r)
-        rx, rz = ZERO, ZERO
+            diagonal[f] = spectrum[f] + ridge[u]
+            inverse[f] = np.float32(1.0) / diagonal[f]
+            residual[f] = -diagonal[f] * v[f]
+            solution[f] = v[f]
+        _add_products(columns, extra, start, stop, table, solution, 1.0, -1.0, residual)
+        energy = np.float32(0.0)
         for f in range(n_factors):
-            rx += r[f] * x[f]
-            p[f] = r[f] / diagonal[f]
-            rz += r[f] * p[f]
-        before, drop = -(pulled + rx), ZERO
-        for _ in range(max_steps):
-            # The preconditioned matrix is at least 1, so rᵀM⁻¹r bounds the squared error; -loss its squared size.
-            if not rz > tolerance * tolerance * max(drop - before, ZERO):
+            direction[f] = inverse[f] * residual[f]
+            energy += residual[f] * direction[f]
+        enough = np.float32(tolerance) * energy
+        for _ in range(steps):
+            if energy <= enough or energy <= np.float32(1e-20):
                 break
             for f in range(n_factors):
-                q[f] = diagonal[f] * p[f]
-            _add_product(table, own, weights, p, q)
-            pq = ZERO
+                product[f] = diagonal[f] * direction[f]
+            _add_products(columns, extra, start, stop, table, direction, 0.0, 1.0, product)
+            curvature = np.float32(0.0)
             for f in range(n_factors):
-                pq += p[f] * q[f]
-            length = rz / pq
-            drop += length * rz
-            new_rz = ZERO
+                curvature += direction[f] * product[f]
+            length = energy / curvature
+            previous = energy
+            energy = np.float32(0.0)
             for f in range(n_factors):
-                x[f] += step_length * length * p[f]
-                r[f] -= length * q[f]
-                new_rz += r[f] * r[f] / diagonal[f]
-            turn = new_rz / rz
-            rz = new_rz
+                solution[f] += length * direction[f]
+                residual[f] -= length * product[f]
+                energy += residual[f] * residual[f] * inverse[f]
+            ratio = energy / previous
             for f in range(n_factors):
-                p[f] = r[f] / diagonal[f] + turn * p[f]
-        total += before - drop + left_over * drop
+                direction[f] = inverse[f] * residual[f] + ratio * direction[f]
+        omega = np.float32(relaxation)
+        for f in range(n_factors):
+            v[f] += omega * (solution[f] - v[f])
+
+
+@kernel(fastmath=True)
+def observed_loss(
+    indptr: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.int32],
+    extra: Floats,
+    left: Floats,
+    right: Floats,
+    start: int,
+    stop: int,
+) -> float:
+    """Σ over the entries of rows ``start:stop`` of c(1 - ŷ)² - ŷ²: what they add beyond the sum of ŷ² over all
+    pairs.
+    """
+    total = 0.0
+    for u in range(start, stop):
+        x = left[u]
+        for n in range(indptr[u], indptr[u + 1]):
+            y = right[columns[n]]
+            dot = np.float32(0.0)
+            for f in range(left.shape[1]):
+                dot += x[f] * y[f]
+            total += (1.0 + extra[n]) * (1.0 - dot) ** 2 - dot * dot
     return total
