@@ -84,7 +84,7 @@ def _rows(matrix: sparse.csr_array, factors: int, case: str) -> Iterator[Row]:
         with blas_threads(1):
             return _timed(lambda: model.fit(confidence, show_progress=False)), model
 
-    dataset = _dataset(matrix)
+    dataset = dataset_of(matrix)
 
     def ours(epochs: int) -> tuple[float, ImplicitALS]:
         model = ImplicitALS(
@@ -134,7 +134,8 @@ def _first_below(
     raise AssertionError(f"the loss {target} was not reached in {MAX_EPOCHS} epochs")
 
 
-def _dataset(matrix: sparse.csr_array) -> Dataset:
+def dataset_of(matrix: sparse.csr_array) -> Dataset:
+    """A data set with a binary matrix of its own, already built."""
     pairs = matrix.tocoo()
     n = len(pairs.data)
     interactions = Interactions(
