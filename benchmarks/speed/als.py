@@ -92,13 +92,13 @@ def _rows(matrix: sparse.csr_array, factors: int, case: str) -> Iterator[Row]:
         )
         return _timed(lambda: model.fit(dataset)), model
 
-    cold_s = ours(1)[0]
+    first_s = ours(1)[0]
     peer_s, model = peer(PEER_ITERATIONS)
     target = loss_of(model.user_factors, model.item_factors)
     epochs, reached = _first_below(target, lambda n: ours(n)[1], loss_of)
     rounds = [(ours(epochs)[0], peer(PEER_ITERATIONS)[0]) for _ in range(2)]
     ours_s = min(seconds for seconds, _ in rounds)
-    common = {"ours": ours_s, "unit": "s", "packages": ["implicit"], "factors": factors, "cold_s": round(cold_s, 2)}
+    common = {"ours": ours_s, "unit": "s", "packages": ["implicit"], "factors": factors, "first_s": round(first_s, 2)}
     case = f"{case}, {factors} factors"
     yield speed_row(
         "als",
