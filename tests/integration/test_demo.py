@@ -31,6 +31,14 @@ def test_the_check_prints_two_different_lists_with_reasons(tmp_path):
     assert list(tmp_path.iterdir()) == []  # it leaves nothing behind
 
 
+def test_the_check_says_when_there_is_nothing_to_recommend(tmp_path):
+    (tmp_path / "one.csv").write_text("user_id,item_id\nu1,i1\n")
+    process = foretaste("demo", "one.csv", "--check", cwd=tmp_path)
+    _, err = process.communicate(timeout=180)
+    assert process.returncode == 3
+    assert "nothing is left to recommend" in err
+
+
 def test_the_demo_serves_a_users_own_file_until_interrupted(tmp_path):
     rows = [f"u{u},i{i},{1_700_000_000 + 100 * u + i}" for u in range(30) for i in range(20) if (u + i) % 3]
     (tmp_path / "views.csv").write_text("user_id,item_id,timestamp\n" + "\n".join(rows))

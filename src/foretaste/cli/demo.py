@@ -156,14 +156,20 @@ def _serve_and_check(settings: "Settings", data: "Dataset", *, as_json: bool) ->
 
     Raises:
         ServingError: the second list is the same as the first.
+        DataInsufficientError: there is nothing to recommend.
     """
     from foretaste.api.server import background_server
     from foretaste.cli.client import ask, tell
-    from foretaste.errors import ServingError
+    from foretaste.errors import DataInsufficientError, ServingError
 
     user_id = _somebody(data)
     with background_server(settings) as server:
         before = ask(server.url, user_id, k=K)
+        if not before["items"]:
+            raise DataInsufficientError(
+                f"{user_id!r} has taken all {data.n_items} items, so nothing is left to recommend",
+                hint="use data with more items",
+            )
         taken = before["items"][0]
         result = tell(server.url, {"user_id": user_id, "item_id": taken["item_id"], **_liking(data)})
         after = ask(server.url, user_id, k=K)

@@ -16,9 +16,11 @@ def serve(
     pipeline: Pipeline = None,
 ) -> None:
     """Serve the live model over HTTP until interrupted; a newly trained one is taken up without a restart."""
+    from foretaste.api.server import check_port
     from foretaste.api.server import serve as run
     from foretaste.settings import load_settings
 
     settings = load_settings(api_host=host, api_port=port, workers=workers, foretaste_home=home, pipeline_file=pipeline)
+    check_port(settings.api_host, settings.api_port)
     note(f"http://{settings.api_host}:{settings.api_port}/  (documentation at /docs, stop with Ctrl-C)")
     run(settings)
