@@ -1,7 +1,7 @@
 """Accuracy on public data, a fresh process for each model.
 
-``settings/DATA.toml`` names the split, how the settings were chosen, and the models with their parameters. A row that
-fails, or that would not fit in memory, says so and the others go on.
+``settings/DATA.toml`` names the split, how the settings were chosen, and the models with their parameters (or, as
+``skip``, why one is left out). A row that fails says so and the others go on.
 """
 
 import json
@@ -59,6 +59,8 @@ def run(names: Sequence[str], *, data: Path | None, only: Sequence[str], quick: 
 def _row(name: str, model: str, data: Path) -> Row:
     if not (data / name).is_dir():
         return {"benchmark": "accuracy", "data": name, "model": model, "skipped": f"{data / name} is not there"}
+    if why := settings_of(name)["models"][model].get("skip"):
+        return {"benchmark": "accuracy", "data": name, "model": model, "skipped": why}
     command = [sys.executable, "-m", "benchmarks.accuracy.one", name, model, str(data / name)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
