@@ -30,3 +30,16 @@ def because_items(
         ids, parts = tuple(i for i, _ in top), tuple(share for _, share in top)
         reasons.append(Reason("because_items", ids, parts, exact=exact) if top else None)
     return reasons
+
+
+def to_history(
+    item_rows: npt.NDArray[np.int32], columns: npt.NDArray[np.integer], shares: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float64]:
+    """Contributions (H, n) of history entries from those of distinct items: a repeated item's go to its first entry.
+
+    ``item_rows`` (H,) is the history; ``shares`` (m, n) belong to the items ``columns`` (m,), all of them in it.
+    """
+    out = np.zeros((len(item_rows), shares.shape[1]))
+    items, first = np.unique(item_rows, return_index=True)
+    out[first[np.searchsorted(items, columns)]] = shares
+    return out

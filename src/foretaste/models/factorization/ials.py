@@ -11,6 +11,7 @@ from scipy import sparse
 from foretaste.data import Dataset, Values
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
 from foretaste.models.factorization.als_solver import Basis, Entries, Floats, half_step, loss, solve_exactly
+from foretaste.models.reasons import to_history
 from foretaste.models.threads import blas_threads, n_threads
 
 _RELAXATION = (1.0, 1.3, 1.4, 1.5)
@@ -177,8 +178,4 @@ class ImplicitALS(Recommender):
         system = (own.T * entries.extra) @ own + np.diag(basis.spectrum + entries.ridge[0])
         solved = np.linalg.solve(system, basis.table[item_rows].T.astype(np.float64))  # (F, k)
         shares = (1.0 + entries.extra)[:, None] * (own @ solved)  # (n, k)
-        out = np.zeros((len(batch.histories.item_rows), len(item_rows)))
-        first = {int(item): place for place, item in reversed(list(enumerate(batch.histories.item_rows)))}
-        for place, item in enumerate(entries.columns):
-            out[first[int(item)]] = shares[place]
-        return out
+        return to_history(batch.histories.item_rows, entries.columns, shares)

@@ -12,6 +12,7 @@ from foretaste.data import Dataset
 from foretaste.errors import ModelTrainingError
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
 from foretaste.models.memory import check_fits
+from foretaste.models.reasons import to_history
 from foretaste.models.threads import blas_threads, map_threads, n_threads
 
 _COPIES = 3
@@ -110,11 +111,8 @@ class EASE(Recommender):
     def _contributions(self, batch: UserBatch, item_rows: Rows) -> npt.NDArray[np.floating] | None:
         """Each history item's weight for each listed item, times what it counts for."""
         own = self._history(batch)
-        out = np.zeros((len(batch.histories.item_rows), len(item_rows)))
-        first = {int(item): place for place, item in reversed(list(enumerate(batch.histories.item_rows)))}
-        for item, value in zip(own.indices, own.data, strict=True):
-            out[first[int(item)]] = value * self.weights[item, item_rows]
-        return out
+        shares = own.data[:, None] * self.weights[own.indices][:, item_rows]
+        return to_history(batch.histories.item_rows, own.indices, shares)
 
 
 def _scaled(matrix: sparse.csr_array, scale: npt.NDArray[np.float32], user_exponent: float) -> sparse.csr_array:

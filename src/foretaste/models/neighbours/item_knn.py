@@ -10,6 +10,7 @@ from scipy import sparse
 from foretaste.data import Dataset
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
 from foretaste.models.neighbours.similarity import Similarity, as_matrix, nearest, weighted
+from foretaste.models.reasons import to_history
 
 
 class ItemKNNConfig(ModelConfig):
@@ -83,11 +84,7 @@ class ItemKNN(Recommender):
         """Each history item's similarity to each listed item, times what it counts for."""
         own = self._history(batch)
         similarities = self.neighbours[own.indices][:, item_rows].toarray()  # (n, k)
-        out = np.zeros((len(batch.histories.item_rows), len(item_rows)))
-        first = {int(item): place for place, item in reversed(list(enumerate(batch.histories.item_rows)))}
-        for n, item in enumerate(own.indices):
-            out[first[int(item)]] = own.data[n] * similarities[n]
-        return out
+        return to_history(batch.histories.item_rows, own.indices, own.data[:, None] * similarities)
 
 
 def _parts(matrix: sparse.csr_array) -> tuple[npt.NDArray[np.int64], Rows, npt.NDArray[np.float32]]:

@@ -11,6 +11,7 @@ from scipy import sparse
 from foretaste.data import Dataset, Histories
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
 from foretaste.models.neighbours.similarity import Similarity, Weighted, as_matrix, nearest, nearest_of_new, weighted
+from foretaste.models.reasons import to_history
 
 
 class UserKNNConfig(ModelConfig):
@@ -125,8 +126,4 @@ class UserKNN(Recommender):
         totals = parts.sum(axis=1, keepdims=True)
         parts *= near.data[:, None] / np.where(totals > 0, totals, 1.0)
         votes = theirs[:, item_rows].toarray()  # (n, k)
-        out = np.zeros((len(batch.histories.item_rows), len(item_rows)))
-        first = {int(item): place for place, item in reversed(list(enumerate(batch.histories.item_rows)))}
-        for column, item in enumerate(own.indices):
-            out[first[int(item)]] = parts[:, column] @ votes
-        return out
+        return to_history(batch.histories.item_rows, own.indices, parts.T @ votes)
