@@ -1,22 +1,24 @@
 """Similarities of the rows of a sparse matrix to each other, the K nearest of each kept, and never all pairs in memory.
 
 Row by row (Gustavson): the columns of row i lead to the rows that share something with it, and a dense accumulator
-collects the products. Where much is touched, the whole accumulator is turned into similarities and scanned for the K
-best with vector instructions; where little is, only what was touched.
+collects the products. Where much is touched, the whole accumulator is turned into similarities with vector
+instructions; where little is, only what was touched. The K best are found through the largest value of every 32: the
+K-th largest of those is a bound that hardly more than K values reach, and only these are sorted.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from foretaste.models.kernels.jit import kernel
-from foretaste.models.kernels.topk import scan_row, sort_heap
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
 
-SPARSE_SHARE = 8
-"""A row is handled by its touched places when its products are fewer than this part (1/8) of all rows."""
+CHUNK = 32
+"""Values whose largest is taken; a constant, so that the compiler unrolls the loop."""
+SPARSE_SHARE = 32
+"""A row is handled by its touched places when its products are fewer than this part (1/32) of all rows."""
 
 
 @kernel
@@ -39,7 +41,7 @@ def accumulate(columns: Ints, values: Floats, indptr: Longs, rows: Ints, entries
 
 @kernel
 def _touched_rows(columns: Ints, indptr: Longs, rows: Ints, marks: npt.NDArray[np.bool_], touched: Ints) -> int:
-    """List the rows that share a column with the given ones, ascending."""
+    """List the rows that share a column with the given ones, in any order."""
     count = 0
     for column in columns:
         for p in range(indptr[column], indptr[column + 1]):
@@ -48,7 +50,6 @@ def _touched_rows(columns: Ints, indptr: Longs, rows: Ints, marks: npt.NDArray[n
                 marks[row] = True
                 touched[count] = row
                 count += 1
-    touched[:count].sort()
     for n in range(count):
         marks[touched[n]] = False
     return count
@@ -68,6 +69,77 @@ def _to_similarity(
         for j in range(len(products)):
             scale = own * others[j] + shrinkage
             out[j] = products[j] / scale if scale > 0 else np.float32(0)
+
+
+@kernel(fastmath={"nnan", "nsz"})
+def _chunk_maxima(values: Floats, maxima: Floats) -> None:
+    """The largest of every ``CHUNK`` values; a rest is left out. Values are never NaN here, so vectors may be used."""
+    for c in range(len(maxima)):
+        largest = values[c * CHUNK]
+        for i in range(c * CHUNK, c * CHUNK + CHUNK):
+            largest = max(largest, values[i])
+        maxima[c] = largest
+
+
+@kernel
+def _kth_largest(values: Floats, k: int) -> np.float32:
+    """The ``k``-th largest (from 1) of ``values``, which are reordered (Hoare's selection)."""
+    low, high, place = 0, len(values) - 1, k - 1
+    while low < high:
+        pivot = values[(low + high) >> 1]
+        i, j = low, high
+        while i <= j:
+            while values[i] > pivot:
+                i += 1
+            while values[j] < pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if place <= j:
+            high = j
+        elif place >= i:
+            low = i
+        else:
+            break
+    return np.float32(values[place])
+
+
+@kernel
+def select_largest(values: Floats, rows: Ints, maxima: Floats, keys: Longs, where: Ints, best: Floats) -> int:
+    """Write the rows and values of the ``len(best)`` largest positive ``values``, largest first; returns how many.
+
+    ``rows`` names the row of each value; empty, it is the place. Ties go to the smaller row. ``maxima`` (≥ n / 16) and
+    ``keys`` (≥ n + 1) are scratch.
+    """
+    n, k = len(values), len(best)
+    n_chunks = n // CHUNK
+    bound = np.float32(0)
+    chunks = maxima[:n_chunks]
+    _chunk_maxima(values, chunks)
+    if n_chunks > k:
+        copy = maxima[n_chunks : 2 * n_chunks]
+        copy[:] = chunks
+        bound = _kth_largest(copy, k)
+    bits = values.view(np.int32)  # of positive floats these are in the same order as the values
+    named = len(rows) > 0
+    count = 0
+    for c in range(n_chunks + 1):
+        if c < n_chunks and (chunks[c] < bound or chunks[c] <= 0):
+            continue
+        for i in range(c * CHUNK, min(c * CHUNK + CHUNK, n)):
+            row = rows[i] if named else i
+            keys[count] = (np.int64(bits[i]) << 32) | np.int64(0x7FFFFFFF - row)
+            count += (values[i] >= bound) & (values[i] > 0)
+    kept = keys[:count]
+    kept.sort()
+    size = min(count, k)
+    found = best.view(np.int32)
+    for m in range(size):
+        where[m] = 0x7FFFFFFF - (kept[count - 1 - m] & 0x7FFFFFFF)
+        found[m] = kept[count - 1 - m] >> 32
+    return size
 
 
 @kernel
@@ -101,7 +173,8 @@ def nearest_rows(
     similarity = np.empty(n_rows, dtype=np.float32)
     marks = np.zeros(n_rows, dtype=np.bool_)
     touched = np.empty(n_rows, dtype=np.int32)
-    floor = np.float32(0)
+    maxima = np.empty(2 * (n_rows // CHUNK) + 1, dtype=np.float32)
+    keys = np.empty(n_rows + 1, dtype=np.int64)  # one more: a key is written before it is known whether it stays
     for n in range(len(targets)):
         i = targets[n]
         a, b = indptr[i], indptr[i + 1]
@@ -114,18 +187,15 @@ def nearest_rows(
         best, where = out_values[n], out_rows[n]
         if work * SPARSE_SHARE > n_rows:
             _to_similarity(products, own[i], others, shrinkage, is_overlap, similarity)
-            count = scan_row(similarity, 0, floor, 0, best, where)
+            count = select_largest(similarity, touched[:0], maxima, keys, where, best)
             products[:] = 0
         else:
             size = _touched_rows(columns[a:b], t_indptr, t_rows, marks, touched)
             near = touched[:size]
             _to_similarity(products[near], own[i], others[near], shrinkage, is_overlap, similarity[:size])
-            count = scan_row(similarity[:size], 0, floor, 0, best, where)
-            for m in range(count):
-                where[m] = near[where[m]]
+            count = select_largest(similarity[:size], near, maxima, keys, where, best)
             for row in near:
                 products[row] = 0
-        sort_heap(count, best, where)
         out_counts[n] = count
 
 
