@@ -11,9 +11,14 @@ from scipy import sparse
 from foretaste.models.threads import map_threads, n_threads
 
 Floats = npt.NDArray[np.float32]
+
+EXACT = 1e-5
+"""Relative error at which a row counts as solved; float32 gives little more."""
 _CHUNKS_PER_THREAD = 8
-_EXACT_STEPS = 60
-_EXACT_TOLERANCE = 1e-10
+_LEAST_WORK = 5_000
+"""Entries and rows of a chunk that is worth a thread."""
+_WIDTH = 16
+"""Tables are padded with zero columns to a multiple of it: the kernel works by vectors of this width."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,11 @@ class Entries:
     extra: Floats
     ridge: Floats
     """λ of each row."""
+
+    @cached_property
+    def constant(self) -> float:
+        """Σ (1 + a): the loss of the observed pairs where everything is predicted as 0."""
+        return len(self.extra) + float(self.extra.sum(dtype=np.float64))
 
     @classmethod
     def of(cls, matrix: sparse.csr_array, *, alpha: float, regularization: float, exponent: float) -> "Entries":
@@ -43,7 +53,7 @@ class Entries:
         """Ranges of rows with about the same number of entries."""
         n_rows = len(self.ridge)
         work = self.indptr + np.arange(n_rows + 1)  # an entry and a row cost alike
-        parts = n_threads() * _CHUNKS_PER_THREAD
+        parts = max(1, min(n_threads() * _CHUNKS_PER_THREAD, int(work[-1]) // _LEAST_WORK))
         cuts = np.searchsorted(work, np.linspace(0, work[-1], parts + 1)[1:-1])
         bounds = np.unique(np.concatenate([[0], cuts, [n_rows]]))
         return [(int(a), int(b)) for a, b in pairwise(bounds)]
@@ -54,37 +64,56 @@ class Basis:
     """One side's factors Y, ready for solving the other side: G = YᵀY = QΛQᵀ and the table Z = YQ."""
 
     vectors: Floats  # Q (F, F)
-    spectrum: Floats  # Λ (F,)
-    table: Floats  # Z (m, F)
+    spectrum: Floats  # Λ (W,), W being F rounded up to whole vectors, the rest 0
+    table: Floats  # Z (m, W), the rest 0
 
     @classmethod
     def of(cls, factors: Floats) -> "Basis":
         """Diagonalise the Gram matrix (float64) and turn the factors into its eigenbasis."""
-        blocks = _blocks(len(factors))
-        gram = np.zeros((factors.shape[1],) * 2)
+        n_rows, n_factors = factors.shape
+        blocks = _blocks(n_rows)
+        gram = np.zeros((n_factors, n_factors))
         for part in map_threads(lambda ab: factors[ab[0] : ab[1]].T @ factors[ab[0] : ab[1]], blocks):
             gram += part
-        spectrum, vectors = np.linalg.eigh(gram)
-        turned = vectors.astype(np.float32)
-        table = np.empty(factors.shape, np.float32)
+        eigenvalues, eigenvectors = np.linalg.eigh(gram)
+        vectors = eigenvectors.astype(np.float32)
+        table = _padded(n_rows, n_factors)
+        spectrum = np.zeros(table.shape[1], np.float32)
+        spectrum[:n_factors] = np.maximum(eigenvalues, 0.0)
 
         def turn(bounds: tuple[int, int]) -> None:
-            np.matmul(factors[bounds[0] : bounds[1]], turned, out=table[bounds[0] : bounds[1]])
+            a, b = bounds
+            np.matmul(factors[a:b], vectors, out=table[a:b, :n_factors])
 
         map_threads(turn, blocks)
-        return cls(turned, np.maximum(spectrum, 0.0).astype(np.float32), table)
+        return cls(vectors, spectrum, table)
 
 
-def half_step(entries: Entries, basis: Basis, factors: Floats, *, steps: int, relaxation: float) -> None:
-    """Move each row of ``factors`` (n, F) towards its least-squares solution given the other side, in place."""
+def half_step(
+    entries: Entries,
+    basis: Basis,
+    factors: Floats,
+    *,
+    steps: int | None,
+    relaxation: float = 1.0,
+    tolerance: float = 0.0,
+) -> float:
+    """Move each row of ``factors`` (n, F) towards its least-squares solution given the other side, in place.
+
+    At most ``steps`` conjugate-gradient steps a row (None: as many as it takes), fewer where the relative error of a
+    row is surely below ``tolerance``. Returns the loss afterwards, less the other side's Σ λ‖y‖².
+    """
     from foretaste.models.kernels.als import solve_rows
 
+    n_factors = factors.shape[1]
+    most = 2 * n_factors + 50 if steps is None else steps  # in exact arithmetic F are enough
     back = np.ascontiguousarray(basis.vectors.T)
 
-    def work(bounds: tuple[int, int]) -> None:
+    def work(bounds: tuple[int, int]) -> float:
         a, b = bounds
-        turned = factors[a:b] @ basis.vectors
-        solve_rows(
+        turned = _padded(b - a, n_factors)
+        np.matmul(factors[a:b], basis.vectors, out=turned[:, :n_factors])
+        left = solve_rows(
             entries.indptr[a : b + 1],
             entries.columns,
             entries.extra,
@@ -92,39 +121,21 @@ def half_step(entries: Entries, basis: Basis, factors: Floats, *, steps: int, re
             basis.spectrum,
             entries.ridge[a:b],
             turned,
-            steps,
+            most,
             relaxation,
-            0.0,
+            tolerance,
         )
-        np.matmul(turned, back, out=factors[a:b])
+        np.matmul(turned[:, :n_factors], back, out=factors[a:b])
+        return left
 
-    map_threads(work, entries.chunks)
+    return entries.constant + sum(map_threads(work, entries.chunks))
 
 
 def solve_exactly(entries: Entries, basis: Basis) -> Floats:
     """The least-squares factors (n, F) of rows given the other side, from nothing: the fold-in."""
-    from foretaste.models.kernels.als import solve_rows
-
-    turned = np.zeros((len(entries.ridge), len(basis.spectrum)), np.float32)
-
-    def work(bounds: tuple[int, int]) -> None:
-        a, b = bounds
-        solve_rows(
-            entries.indptr[a : b + 1],
-            entries.columns,
-            entries.extra,
-            basis.table,
-            basis.spectrum,
-            entries.ridge[a:b],
-            turned[a:b],
-            _EXACT_STEPS,
-            1.0,
-            _EXACT_TOLERANCE,
-        )
-
-    map_threads(work, entries.chunks if len(turned) > 64 else [(0, len(turned))])
-    solved: Floats = turned @ basis.vectors.T
-    return solved
+    factors = np.zeros((len(entries.ridge), len(basis.vectors)), np.float32)
+    half_step(entries, basis, factors, steps=None, tolerance=EXACT)
+    return factors
 
 
 def loss(entries: Entries, ridge_of_columns: Floats, left: Floats, right: Floats) -> float:
@@ -143,3 +154,13 @@ def loss(entries: Entries, ridge_of_columns: Floats, left: Floats, right: Floats
 def _blocks(n: int) -> list[tuple[int, int]]:
     step = max(256, -(-n // (n_threads() * 4)))
     return [(a, min(a + step, n)) for a in range(0, n, step)]
+
+
+def _padded(n_rows: int, n_factors: int) -> Floats:
+    """An array (n, F rounded up) whose vectors do not lie across cache lines; the extra columns are 0."""
+    width = -(-n_factors // _WIDTH) * _WIDTH
+    raw = np.empty(n_rows * width + _WIDTH, np.float32)
+    first = -(raw.ctypes.data // 4) % _WIDTH
+    array = raw[first : first + n_rows * width].reshape(n_rows, width)
+    array[:, n_factors:] = 0.0
+    return array

@@ -1,5 +1,6 @@
 """Implicit alternating least squares (iALS)."""
 
+import math
 from functools import cached_property
 from typing import Literal
 
@@ -10,7 +11,7 @@ from scipy import sparse
 
 from foretaste.data import Dataset, Values
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
-from foretaste.models.factorization.als_solver import Basis, Entries, Floats, half_step, loss, solve_exactly
+from foretaste.models.factorization.als_solver import EXACT, Basis, Entries, Floats, half_step, solve_exactly
 from foretaste.models.reasons import to_history
 from foretaste.models.threads import blas_threads, n_threads
 
@@ -38,7 +39,7 @@ class ImplicitALSConfig(ModelConfig):
     values: Literal["binary", "weight"] = "binary"
     """Every interaction counts the same, or by its weight."""
     tolerance: NonNegativeFloat = 0.0
-    """Stop when an epoch lowers the loss by less than this share of it; 0 runs all epochs and spares computing it."""
+    """Stop when an epoch lowers the loss by less than this share of it."""
     seed: int = 0
     """Seed of the start."""
 
@@ -99,18 +100,20 @@ class ImplicitALS(Recommender):
         config = self.config
         of_users = self._entries(matrix)
         of_items = self._entries(sparse.csr_array(matrix.T.tocsr()))
-        watched = config.tolerance > 0 or getattr(self, "_on_progress", None) is not None
-        before: float | None = None
+        before = math.inf
         for epoch in range(epochs):
             omega = _RELAXATION[min(epoch, len(_RELAXATION) - 1)] if config.over_relaxation else 1.0
             half_step(of_users, Basis.of(self.item_factors), self.user_factors, steps=config.cg_steps, relaxation=omega)
-            half_step(of_items, Basis.of(self.user_factors), self.item_factors, steps=config.cg_steps, relaxation=omega)
-            if watched:
-                now = loss(of_users, of_items.ridge, self.user_factors, self.item_factors)
-                self._report(epoch + 1, epochs, now)
-                if before is not None and before - now < config.tolerance * abs(before):
-                    break
-                before = now
+            now = half_step(
+                of_items, Basis.of(self.user_factors), self.item_factors, steps=config.cg_steps, relaxation=omega
+            )
+            now += float(np.dot(of_users.ridge, np.square(self.user_factors).sum(axis=1)))
+            self._report(epoch + 1, epochs, now)
+            if before - now < config.tolerance * abs(now):
+                break
+            before = now
+        # Users end where fold-in would put them, so that a list, its reasons and a repeated history agree.
+        half_step(of_users, self._basis, self.user_factors, steps=None, tolerance=EXACT)
 
     def _entries(self, matrix: sparse.csr_array) -> Entries:
         config = self.config
@@ -139,9 +142,11 @@ class ImplicitALS(Recommender):
         return factors
 
     def _scores(self, batch: UserBatch) -> FloatBlock:
-        scores: FloatBlock = self._embed(batch) @ self.item_factors.T
+        factors = self._embed(batch)
+        scores: FloatBlock = factors @ self.item_factors.T
         if (never := self._never_seen).any():
             scores[:, never] = -np.inf
+        scores[~factors.any(axis=1)] = -np.inf  # nothing is known of a user without interactions either
         return scores
 
     @cached_property
@@ -150,9 +155,9 @@ class ImplicitALS(Recommender):
         return np.asarray(~np.any(self.item_factors, axis=1))
 
     def _pair_scores(self, user_rows: Rows, item_rows: Rows) -> npt.NDArray[np.float32]:
-        products = self.user_factors[user_rows] * self.item_factors[item_rows]
-        scores: npt.NDArray[np.float32] = products.sum(axis=1)
-        scores[self._never_seen[item_rows]] = -np.inf
+        users = self.user_factors[user_rows]
+        scores: npt.NDArray[np.float32] = np.einsum("nf,nf->n", users, self.item_factors[item_rows])
+        scores[self._never_seen[item_rows] | ~users.any(axis=1)] = -np.inf
         return scores
 
     def _item_similarity(self, rows: Rows) -> FloatBlock:

@@ -46,18 +46,47 @@ def dense_loss(weights, users, items, alpha, regularization, exponent) -> float:
     return everything + ridges[0] @ (users**2).sum(1) + ridges[1] @ (items**2).sum(1)
 
 
+def direct_solution(weights: np.ndarray, items: np.ndarray, alpha: float, ridges: np.ndarray) -> np.ndarray:
+    """Every row by its normal equations, in float64."""
+    items = items.astype(np.float64)
+    solved = []
+    for row, ridge in zip(weights, ridges, strict=True):
+        confidence = 1 + alpha * row
+        system = items.T @ (confidence[:, None] * items) + ridge * np.eye(items.shape[1])
+        solved.append(np.linalg.solve(system, items.T @ (confidence * (row > 0))))
+    return np.array(solved)
+
+
 @pytest.mark.parametrize("exponent", [0.0, 0.75, 1.0])
-def test_a_row_equals_the_direct_solution_of_its_normal_equations(exponent):
+@pytest.mark.parametrize("n_factors", [1, 8, 16, 17, 40])
+def test_a_row_equals_the_direct_solution_of_its_normal_equations(exponent, n_factors):
     weights = random_matrix()
-    items = np.random.default_rng(1).standard_normal((30, 8)).astype(np.float32)
+    weights[:10] = np.tri(10, 30, -1)  # lists of 0 to 9 entries
+    items = np.random.default_rng(1).standard_normal((30, n_factors)).astype(np.float32)
     entries = Entries.of(sparse.csr_array(weights), alpha=2.0, regularization=0.3, exponent=exponent)
-    solved = solve_exactly(entries, Basis.of(items))
-    for u, row in enumerate(weights):
-        confidence = 1 + 2.0 * row
-        ridge = 0.3 * confidence.sum() ** exponent
-        system = items.T @ (confidence[:, None] * items) + ridge * np.eye(8)
-        direct = np.linalg.solve(system.astype(float), items.T @ (confidence * (row > 0)))
-        np.testing.assert_allclose(solved[u], direct, rtol=2e-3, atol=2e-4)
+    direct = direct_solution(weights, items, 2.0, 0.3 * (1 + 2.0 * weights).sum(axis=1) ** exponent)
+    np.testing.assert_allclose(solve_exactly(entries, Basis.of(items)), direct, rtol=1e-4, atol=1e-4)
+
+
+def test_great_confidence_and_little_regularization_are_solved_too():
+    weights = random_matrix(1)
+    items = np.random.default_rng(1).standard_normal((30, 24)).astype(np.float32)
+    entries = Entries.of(sparse.csr_array(weights), alpha=1000.0, regularization=0.1, exponent=0.0)
+    direct = direct_solution(weights, items, 1000.0, np.full(40, 0.1))
+    np.testing.assert_allclose(solve_exactly(entries, Basis.of(items)), direct, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("relaxation", [1.0, 1.5])
+@pytest.mark.parametrize("exponent", [0.0, 1.0])
+def test_a_half_step_returns_the_loss_that_it_leaves(exponent, relaxation):
+    weights = random_matrix(2)
+    rng = np.random.default_rng(3)
+    users, items = (0.3 * rng.standard_normal((n, 6)).astype(np.float32) for n in weights.shape)
+    of_users = Entries.of(sparse.csr_array(weights), alpha=3.0, regularization=0.1, exponent=exponent)
+    of_items = Entries.of(sparse.csr_array(weights.T), alpha=3.0, regularization=0.1, exponent=exponent)
+    left = half_step(of_users, Basis.of(items), users, steps=2, relaxation=relaxation)
+    left += of_items.ridge @ np.square(items).sum(axis=1)
+    assert left == pytest.approx(dense_loss(weights, users, items, 3.0, 0.1, exponent), rel=1e-5)
 
 
 def test_the_loss_equals_the_sum_over_all_pairs():
@@ -93,14 +122,24 @@ def test_checkerboard_lists_only_items_of_the_users_parity():
     assert (lists.item_rows[:, 0] == np.arange(20)).all()  # the held-out one is the only liked item not seen
 
 
-def test_folding_in_a_known_history_gives_the_learnt_scores():
+@pytest.mark.parametrize("parameters", [{}, {"epochs": 1, "cg_steps": 1}, {"regularization_exponent": 0.0}])
+def test_folding_in_a_known_history_gives_the_learnt_scores(parameters):
     data = dataset(random_matrix(5))
-    model = ImplicitALS(n_factors=8, epochs=60, over_relaxation=False, cg_steps=5).fit(data)
+    model = ImplicitALS(n_factors=8, **parameters).fit(data)
     history = [data.items.id(row) for row in data.histories.item_rows[data.histories.slice(3)]]
     learnt = model.recommend(["u3"], k=10)
     folded = model.recommend([Query(user_id="u3", history=history)], k=10)
-    np.testing.assert_allclose(folded.scores, learnt.scores, atol=2e-2)
+    np.testing.assert_allclose(folded.scores, learnt.scores, atol=1e-4)
     assert model.recommend([Query(history=history)], k=5).item_rows.tolist() == folded.item_rows[:, :5].tolist()
+
+
+def test_contributions_add_up_to_the_score_of_a_known_user():
+    data = dataset(random_matrix(6))
+    model = ImplicitALS(n_factors=6, epochs=2).fit(data)
+    ranked = model.recommend(["u2"], k=10)
+    batch, _ = build_batch(model.population, ["u2"], None)
+    shares = model._contributions(batch, ranked.item_rows[0])
+    np.testing.assert_allclose(shares.sum(axis=0), ranked.scores[0], rtol=1e-3, atol=1e-4)
 
 
 def test_contributions_add_up_to_the_folded_in_score():
@@ -132,6 +171,10 @@ def test_users_and_items_without_interactions_get_nothing_and_stay_finite():
     assert not (lists.item_rows == 9).any()
     assert np.isfinite(model.user_factors).all()
     assert not model.user_factors[4].any()
+    assert (lists.item_rows[4] == -1).all()
+    unmoved = model.recommend([Query(history=["i1", "i2"], history_weights=[0.0, 0.0])], k=5)
+    assert (unmoved.item_rows == -1).all()  # seen, but no interest
+    assert np.isneginf(model.score(["u4", "u5"], ["i1", "i9"])).all()
 
 
 def test_one_user_and_one_item_is_enough():
