@@ -1,36 +1,46 @@
 """The contract of every model: fit on a data set, then score and rank for users known and unknown, in batches."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal, Self, final
+from typing import ClassVar, Literal, Self, final
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from foretaste.data import Dataset, Histories, Population, Query, Reason, RecLists, Vocabulary
+from foretaste.data import Dataset, Histories, Query, Reason, RecLists, Vocabulary
 from foretaste.errors import (
     ColdStartError,
     ConfigurationError,
     DataInsufficientError,
     ModelTrainingError,
-    NotFittedError,
     UnknownItemError,
     UnknownUserError,
     UnsupportedError,
 )
-from foretaste.models.batches import Rows, UserBatch, Users, as_queries, build_batch, known_batch, left_out
-from foretaste.models.config import ModelConfig, checked_config
+from foretaste.models.batches import (
+    Rows,
+    UserBatch,
+    Users,
+    as_queries,
+    build_batch,
+    check_length,
+    check_mask,
+    known_batch,
+    left_out,
+    rows_asked_for,
+)
+from foretaste.models.config import ModelConfig
+from foretaste.models.fitted import Fitted
 from foretaste.models.ranking import rank_blocks
 from foretaste.models.reasons import because_items
-from foretaste.models.state import State, nest_states, nested_states, pack_csr, unpack_csr
 
 FloatBlock = npt.NDArray[np.float32]
 OnProgress = Callable[[int, int, float | None], None]
 """Called with (step, steps, loss or None) while a model is fitted."""
 
 
-class Recommender(ABC):
+class Recommender(Fitted):
     """Learns from a :class:`Dataset` and ranks items for users.
 
     A model is one class: its config, its capability flags, ``_fit`` and ``_scores`` (and, where it can,
@@ -38,10 +48,6 @@ class Recommender(ABC):
     saving) is done here once. ``state_fields`` names the attributes that make up the fitted model: arrays, sparse
     matrices and JSON values.
     """
-
-    name: ClassVar[str]
-    config_class: ClassVar[type[ModelConfig]] = ModelConfig
-    state_fields: ClassVar[tuple[str, ...]] = ()
 
     scores_new_users: ClassVar[bool] = False
     """Scores a user never seen in training from a history alone (fold-in)."""
@@ -57,18 +63,10 @@ class Recommender(ABC):
     """``explain`` gives shares of the score itself, not of a stand-in."""
     finds_similar_items: ClassVar[bool] = False
     """``similar_items`` works."""
+    finds_similar_users: ClassVar[bool] = False
+    """``similar_users`` works."""
     reason_kind: ClassVar[str] = "because_items"
     """The kind of :class:`Reason` given where no history item can be named."""
-
-    def __init__(self, config: ModelConfig | None = None, **parameters: Any) -> None:
-        if config is not None and parameters:
-            raise ConfigurationError("give either a config or parameters, not both")
-        self.config: Any = config if config is not None else checked_config(self.name, self.config_class, parameters)
-        self._population: Population | None = None
-
-    def __repr__(self) -> str:
-        changed = self.config.model_dump(exclude_defaults=True)
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in changed.items())})"
 
     # --- fitting -------------------------------------------------------------------------------------------------
 
@@ -147,27 +145,6 @@ class Recommender(ABC):
         if getattr(self, "_on_progress", None) is not None:
             self._on_progress(step, steps, loss)  # type: ignore[misc]
 
-    @property
-    def population(self) -> Population:
-        """Whom and what the model was fitted on.
-
-        Raises:
-            NotFittedError: before ``fit``.
-        """
-        if self._population is None:
-            raise NotFittedError(f"model {self.name!r} is not fitted yet", hint="call fit(dataset) first")
-        return self._population
-
-    @property
-    def users(self) -> Vocabulary:
-        """Ids of the users known from training."""
-        return self.population.users
-
-    @property
-    def items(self) -> Vocabulary:
-        """Ids of the items that can be ranked."""
-        return self.population.items
-
     # --- ranking -------------------------------------------------------------------------------------------------
 
     @final
@@ -201,12 +178,11 @@ class Recommender(ABC):
         """
         queries = as_queries(users)
         k = k if k is not None else max((q.k for q in queries), default=10) if queries is not None else 10
-        if k < 1:
-            raise ConfigurationError(f"k = {k} is out of range", hint="ask for at least one item")
+        check_length(k)
         batch, user_ids = build_batch(self.population, users, queries)
         servable = self._servable(batch, user_ids, unknown)
         n_items = len(self.items)
-        _check_mask(allowed, len(batch), n_items)
+        check_mask(allowed, len(batch), n_items)
         seen = left_out(self.items, batch, queries, exclude_seen=exclude_seen)
         rows, scores = rank_blocks(
             lambda start, stop: self._scores(batch.block(start, stop)),
@@ -253,35 +229,56 @@ class Recommender(ABC):
     ) -> RecLists:
         """The ``k`` items most similar to each of ``item_ids`` (all by default), the item itself left out.
 
-        ``user_ids`` of the result hold the item asked for.
+        ``user_ids`` of the result hold the item asked for; ``allowed`` is (I,) or (n, I).
 
         Raises:
             UnsupportedError: the model knows no item similarity.
             UnknownItemError: an id that was not in training.
             ConfigurationError: k below 1, a mask of the wrong shape, or one id where a list of ids belongs.
         """
-        if isinstance(item_ids, str):
-            raise ConfigurationError(f"items must be a list, not the text {item_ids!r}", hint=f"pass [{item_ids!r}]")
         if not self.finds_similar_items:
             raise UnsupportedError(f"model {self.name!r} knows no item similarity", hint="use item_knn, ease or ials")
-        if k < 1:
-            raise ConfigurationError(f"k = {k} is out of range", hint="ask for at least one item")
-        ids = self.items.ids.to_list() if item_ids is None else list(item_ids)
-        rows = self.items.rows(ids)
-        if (rows < 0).any():
-            missing = ids[int(np.flatnonzero(rows < 0)[0])]
-            raise UnknownItemError(f"item {missing!r} is not among the model's {len(self.items)} items")
-        _check_mask(allowed, len(rows), len(self.items))
-        itself = Histories.from_lists([[row] for row in rows], len(self.items))
+        ids, rows = rows_asked_for("item", self.items, item_ids)
+        return self._alike(self._item_similarity, self.items, ids, rows, k, allowed)
+
+    @final
+    def similar_users(self, user_ids: Sequence[str] | None = None, k: int = 10) -> RecLists:
+        """The ``k`` users most similar to each of ``user_ids`` (all by default), the user left out.
+
+        ``item_rows`` and ``items`` of the result are rows and ids of users; its ``user_ids`` hold the user asked for.
+
+        Raises:
+            UnsupportedError: the model knows no user similarity.
+            UnknownUserError: an id that was not in training.
+            ConfigurationError: k below 1, or one id where a list of ids belongs.
+        """
+        if not self.finds_similar_users:
+            raise UnsupportedError(f"model {self.name!r} knows no user similarity", hint="use user_knn or ials")
+        ids, rows = rows_asked_for("user", self.users, user_ids)
+        return self._alike(self._user_similarity, self.users, ids, rows, k, None)
+
+    def _alike(
+        self,
+        similarity: Callable[[Rows], FloatBlock],
+        all_of_them: Vocabulary,
+        ids: list[str],
+        rows: Rows,
+        k: int,
+        allowed: npt.NDArray[np.bool_] | None,
+    ) -> RecLists:
+        """The ``k`` best of ``similarity(rows)`` (n, all), each row itself left out."""
+        check_length(k)
+        n = len(all_of_them)
+        check_mask(allowed, len(rows), n)
         found, scores = rank_blocks(
-            lambda start, stop: self._item_similarity(rows[start:stop]),
+            lambda start, stop: similarity(rows[start:stop]),
             n_users=len(rows),
-            n_items=len(self.items),
-            k=min(k, len(self.items)),
-            seen=itself,
+            n_items=n,
+            k=min(k, n),
+            seen=Histories.from_lists([[row] for row in rows], n),
             allowed=allowed,
         )
-        return RecLists(found, scores, self.items, ids)
+        return RecLists(found, scores, all_of_them, ids)
 
     @final
     def explain(self, user: str | Query, item_ids: Sequence[str]) -> tuple[Reason | None, ...]:
@@ -330,6 +327,10 @@ class Recommender(ABC):
         """Similarity (n, I) of items ``rows`` to all items, -inf where none."""
         raise UnsupportedError(f"model {self.name!r} knows no item similarity")
 
+    def _user_similarity(self, rows: Rows) -> FloatBlock:
+        """Similarity (n, U) of users ``rows`` to all users, -inf where none."""
+        raise UnsupportedError(f"model {self.name!r} knows no user similarity")
+
     def _contributions(self, batch: UserBatch, item_rows: Rows) -> npt.NDArray[np.floating] | None:
         """For one user: how much each history entry adds to the score of each item, (H, n); None when the model
         cannot say.
@@ -351,74 +352,6 @@ class Recommender(ABC):
         history_ids = self.items.ids_of(batch.histories.item_rows)
         found = iter(because_items(history_ids, contributions, exact=self.explains_exactly))
         return tuple(next(found) if is_shown else None for is_shown in shown)
-
-    # --- saving --------------------------------------------------------------------------------------------------
-
-    @final
-    def state(self) -> State:
-        """The fitted model as arrays and JSON, without the population (save that once for all models)."""
-        population = self.population
-        arrays: dict[str, npt.NDArray[Any]] = {}
-        values: dict[str, Any] = {}
-        matrices: list[str] = []
-        for field_name in self.state_fields:
-            value = getattr(self, field_name)
-            if isinstance(value, sparse.csr_array):
-                arrays |= pack_csr(field_name, value)
-                matrices.append(field_name)
-            elif isinstance(value, np.ndarray):
-                arrays[field_name] = value
-            else:
-                values[field_name] = value
-        meta = {
-            "config": self.config.model_dump(mode="json"),
-            "values": values,
-            "matrices": matrices,
-            "n_users": len(population.users),
-            "n_items": len(population.items),
-            "users": population.users.digest,
-            "items": population.items.digest,
-        }
-        parts = {name: part.state() for name, part in self._parts().items()}
-        if parts:
-            meta["parts"], part_arrays = nest_states(parts)
-            arrays |= part_arrays
-        return State(self.name, meta, arrays)
-
-    @classmethod
-    @final
-    def from_state(cls, state: State, population: Population) -> Self:
-        """A fitted model from its state and the population it was fitted on.
-
-        Raises:
-            CorruptStateError: the parts do not belong together.
-        """
-        from foretaste.models.restore import check_fields, refuse_malformed
-
-        with refuse_malformed(state.kind):
-            check_fields(cls, state, population)
-            model = cls(**state.meta["config"])
-            model._population = population
-            for field_name in cls.state_fields:
-                if field_name in state.meta["matrices"]:
-                    setattr(model, field_name, unpack_csr(field_name, state.arrays))
-                elif field_name in state.arrays:
-                    setattr(model, field_name, state.arrays[field_name])
-                else:
-                    setattr(model, field_name, state.meta["values"][field_name])
-            model._restore_parts(nested_states(state))
-            model._restored()
-        return model
-
-    def _parts(self) -> dict[str, "Recommender"]:
-        """Fitted models that this one is made of; their states are saved inside its own, under these names."""
-        return {}
-
-    def _restore_parts(self, parts: dict[str, State]) -> None:  # noqa: B027 - optional hook
-        """Take back what ``_parts`` gave (called after loading, before ``_restored``)."""
-
-    def _restored(self) -> None:  # noqa: B027 - optional hook
-        """Rebuild what is derived from ``state_fields`` (called after loading)."""
 
     # --- batches ---------------------------------------------------------------------------------------
 
@@ -442,16 +375,6 @@ class Recommender(ABC):
                 hint="pass a Query with a history, or unknown='empty'",
             )
         return servable
-
-
-def _check_mask(allowed: npt.NDArray[np.bool_] | None, n_lists: int, n_items: int) -> None:
-    if allowed is None:
-        return
-    if allowed.dtype != np.bool_ or allowed.shape not in {(n_items,), (n_lists, n_items)}:
-        raise ConfigurationError(
-            f"the mask of allowed items is {allowed.dtype} of shape {allowed.shape}",
-            hint=f"pass booleans of shape ({n_items},) or ({n_lists}, {n_items})",
-        )
 
 
 __all__ = ["FloatBlock", "ModelConfig", "OnProgress", "Recommender", "Rows", "UserBatch"]

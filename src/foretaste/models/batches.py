@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste.data import Histories, Population, Query, Vocabulary
-from foretaste.errors import ConfigurationError, UnknownUserError
+from foretaste.errors import ConfigurationError, UnknownItemError, UnknownUserError
 
 Rows = npt.NDArray[np.int32]
 Users = Sequence[str] | Sequence[Query] | Rows | None
@@ -115,6 +115,49 @@ def left_out(
         own = histories.item_rows[histories.slice(b)] if exclude_seen and query.exclude_seen else excluded[:0]
         lists.append(np.concatenate([own, excluded]))
     return Histories.from_lists(lists, histories.n_items)
+
+
+def rows_asked_for(what: str, known: Vocabulary, ids: Sequence[str] | None) -> tuple[list[str], Rows]:
+    """Ids and rows of the users or items (``what``) asked for; all of them when None.
+
+    Raises:
+        UnknownUserError, UnknownItemError: an id that is not known.
+        ConfigurationError: one id where a list of ids belongs.
+    """
+    if isinstance(ids, str):
+        raise ConfigurationError(f"{what}s must be a list, not the text {ids!r}", hint=f"pass [{ids!r}]")
+    asked = known.ids.to_list() if ids is None else list(ids)
+    rows = known.rows(asked)
+    if (rows < 0).any():
+        missing = asked[int(np.flatnonzero(rows < 0)[0])]
+        error = UnknownItemError if what == "item" else UnknownUserError
+        raise error(f"{what} {missing!r} is not among the model's {len(known)} {what}s")
+    return asked, rows
+
+
+def check_length(k: int) -> None:
+    """Refuse a list length below 1.
+
+    Raises:
+        ConfigurationError
+    """
+    if k < 1:
+        raise ConfigurationError(f"k = {k} is out of range", hint="ask for at least one")
+
+
+def check_mask(allowed: npt.NDArray[np.bool_] | None, n_lists: int, n_items: int) -> None:
+    """Refuse a mask of allowed items that is neither (I,) nor (lists, I) booleans.
+
+    Raises:
+        ConfigurationError
+    """
+    if allowed is None:
+        return
+    if allowed.dtype != np.bool_ or allowed.shape not in {(n_items,), (n_lists, n_items)}:
+        raise ConfigurationError(
+            f"the mask of allowed items is {allowed.dtype} of shape {allowed.shape}",
+            hint=f"pass booleans of shape ({n_items},) or ({n_lists}, {n_items})",
+        )
 
 
 def _floats(values: Sequence[float] | None, n: int, default: float) -> npt.NDArray[np.floating]:

@@ -9,10 +9,10 @@ from foretaste.errors import ConfigurationError, CorruptStateError, UnknownNameE
 from foretaste.models.state import State
 
 if TYPE_CHECKING:
-    from foretaste.models.base import Recommender
+    from foretaste.models.fitted import Fitted
 
 
-def check_fields(model: "type[Recommender]", state: State, population: Population) -> None:
+def check_fields(model: "type[Fitted]", state: State, population: Population) -> None:
     """Raise :class:`CorruptStateError` when the state lacks a part, or belongs to another model or population."""
     if state.kind != model.name:
         raise CorruptStateError(f"the saved model is a {state.kind!r}, not a {model.name!r}")

@@ -69,6 +69,7 @@ class ImplicitALS(Recommender):
     updates_incrementally = True
     explains_exactly = True
     finds_similar_items = True
+    finds_similar_users = True
 
     def _fit(self, data: Dataset) -> None:
         config = self.config
@@ -90,7 +91,7 @@ class ImplicitALS(Recommender):
         self._run(data.matrix(self.config.values), max(1, self.config.epochs // 4))
 
     def _run(self, matrix: sparse.csr_array, epochs: int) -> None:
-        for derived in ("_basis", "_never_seen", "_unit_factors"):
+        for derived in ("_basis", "_never_seen", "_unit_items", "_unit_users"):
             self.__dict__.pop(derived, None)
         # The eigenvectors of a small matrix gain nothing from BLAS threads, and on a busy machine these spin.
         with blas_threads(1 if self.config.n_factors <= _FEW_FACTORS else n_threads()):
@@ -162,15 +163,19 @@ class ImplicitALS(Recommender):
 
     def _item_similarity(self, rows: Rows) -> FloatBlock:
         """Cosine of the item vectors."""
-        unit = self._unit_factors
-        scores: FloatBlock = unit[rows] @ unit.T
-        scores[:, self._never_seen] = -np.inf
-        return scores
+        return _cosines(self._unit_items, rows)
+
+    def _user_similarity(self, rows: Rows) -> FloatBlock:
+        """Cosine of the user vectors."""
+        return _cosines(self._unit_users, rows)
 
     @cached_property
-    def _unit_factors(self) -> Floats:
-        lengths = np.linalg.norm(self.item_factors, axis=1, keepdims=True)
-        return np.asarray(self.item_factors / np.where(lengths > 0, lengths, 1.0), np.float32)
+    def _unit_items(self) -> Floats:
+        return _unit(self.item_factors)
+
+    @cached_property
+    def _unit_users(self) -> Floats:
+        return _unit(self.user_factors)
 
     def _contributions(self, batch: UserBatch, item_rows: Rows) -> npt.NDArray[np.floating] | None:
         """ŷ_ui = Σ_j c_uj · y_iᵀ W_u y_j with W_u = (YᵀY + Y_uᵀ(C - I)Y_u + λ_u I)⁻¹ (Hu et al. 2008, section 5)."""
@@ -184,3 +189,17 @@ class ImplicitALS(Recommender):
         solved = np.linalg.solve(system, basis.table[item_rows].T.astype(np.float64))  # (F, k)
         shares = (1.0 + entries.extra)[:, None] * (own @ solved)  # (n, k)
         return to_history(batch.histories.item_rows, entries.columns, shares)
+
+
+def _unit(factors: Floats) -> Floats:
+    """The rows at length one; those of nothing stay zero."""
+    lengths = np.linalg.norm(factors, axis=1, keepdims=True)
+    return np.asarray(factors / np.where(lengths > 0, lengths, 1.0), np.float32)
+
+
+def _cosines(unit: Floats, rows: Rows) -> FloatBlock:
+    """Cosines (n, all) of ``rows`` with all, -inf with a vector of zeros."""
+    scores: FloatBlock = unit[rows] @ unit.T
+    scores[:, ~unit.any(axis=1)] = -np.inf
+    scores[~unit[rows].any(axis=1)] = -np.inf
+    return scores

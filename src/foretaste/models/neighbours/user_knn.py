@@ -46,6 +46,7 @@ class UserKNN(Recommender):
     state_fields = ("neighbours",)
     scores_new_users = True
     explains_exactly = True
+    finds_similar_users = True
     reason_kind = "similar_users"
 
     def _fit(self, data: Dataset) -> None:
@@ -106,6 +107,11 @@ class UserKNN(Recommender):
             scores,
         )
         return scores
+
+    def _user_similarity(self, rows: Rows) -> FloatBlock:
+        block = np.asarray(self.neighbours[rows].toarray(), dtype=np.float32)
+        block[block == 0] = -np.inf
+        return block
 
     def _contributions(self, batch: UserBatch, item_rows: Rows) -> npt.NDArray[np.floating] | None:
         """A similarity is a sum over shared items: each passes on its part of every neighbour's vote.

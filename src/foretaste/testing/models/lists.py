@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from foretaste.data import Dataset, Query
-from foretaste.errors import ConfigurationError, UnknownItemError, UnsupportedError
+from foretaste.errors import ConfigurationError, UnknownItemError, UnknownUserError, UnsupportedError
 from foretaste.models import Recommender
 from foretaste.testing.models.compare import assert_same_lists, assert_sound, histories_as_queries
 from foretaste.testing.models.setup import ContractSetup
@@ -217,3 +217,21 @@ class ListChecks(ContractSetup):
         assert len(model.explain(user_id, model.items.ids.to_list())) == len(model.items)
         with pytest.raises(UnknownItemError, match="nothing"):
             model.explain(user_id, ["nothing"])
+
+    # --- similar users -----------------------------------------------------------------------------------------------
+
+    def test_similar_users_leave_out_the_user(self, model: Recommender) -> None:
+        user_id = model.users.id(0)
+        if not model.finds_similar_users:
+            with pytest.raises(UnsupportedError, match="user similarity"):
+                model.similar_users([user_id])
+            return
+        lists = model.similar_users(k=5)
+        assert_sound(lists)
+        assert lists.item_rows.shape == (len(model.users), min(5, len(model.users)))
+        assert list(lists.user_ids) == model.users.ids.to_list()
+        assert lists.items is model.users
+        assert not (lists.item_rows == np.arange(len(model.users))[:, None]).any()
+        assert lists.lengths.sum() > 0
+        with pytest.raises(UnknownUserError, match="nobody"):
+            model.similar_users(["nobody"])
