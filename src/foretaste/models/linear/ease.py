@@ -53,9 +53,7 @@ class EASE(ItemWeights):
         matrix = data.matrix(config.values)
         scale = item_scale(matrix, config.item_exponent)  # (I,)
         gram = _gram(scaled(matrix, scale, config.user_exponent))  # (I, I)
-        places = np.diag_indices_from(gram)
-        gram[places] += config.regularization + config.dropout / (1 - config.dropout) * gram[places]
-        P = _inverse(gram)
+        P = _inverse(gram, gram.diagonal().astype(np.float64) / (1 - config.dropout) + config.regularization)
         P /= -P.diagonal()  # column j divided by -P[j, j]
         np.fill_diagonal(P, 0.0)  # an item may not predict itself
         if config.item_exponent:
@@ -82,19 +80,19 @@ def _gram(matrix: sparse.csr_array) -> npt.NDArray[np.float32]:
     return gram
 
 
-def _inverse(gram: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The inverse of a symmetric positive definite matrix, which is overwritten.
+def _inverse(gram: npt.NDArray[np.float32], diagonal: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """The inverse of a symmetric positive definite matrix with another diagonal (I,); the matrix is overwritten.
 
     Raises:
         ModelTrainingError: it is singular to working precision.
     """
-    kept = gram.diagonal().copy()
+    np.fill_diagonal(gram, diagonal)
     if invert(gram):
         return gram
     # float32 was not enough; the untouched upper triangle still holds the matrix
     _check_room(2, len(gram))
     double = gram.T.astype(np.float64)  # its lower triangle is the only one read
-    np.fill_diagonal(double, kept)
+    np.fill_diagonal(double, diagonal)
     if not invert(double):
         raise ModelTrainingError("EASE: the item-item matrix is singular", hint="raise regularization")
     return double.astype(np.float32)

@@ -1,12 +1,18 @@
 """EASE for large catalogues: each item is predicted from the few items most like it."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from foretaste.data import Dataset
 from foretaste.errors import ModelTrainingError
 from foretaste.models.linear.item_weights import ItemWeights, ItemWeightsConfig, item_scale, scaled
 from foretaste.models.linear.local import Floats, Longs, local_weights, nearest_items, norms
+
+_TOLERANCE = 1e-3
+"""The largest error of a small system, relative to its right side, that is taken for rounding."""
 
 
 class SparseEASEConfig(ItemWeightsConfig):
@@ -61,11 +67,21 @@ class SparseEASE(ItemWeights):
     def _ridge(self, grams: Floats, products: Floats, counts: Longs) -> Floats:
         """Weights (N, K) of N ridge regressions; places beyond the count get zero."""
         places = np.arange(grams.shape[1])
-        p = self.config.dropout
-        grams[:, places, places] *= 1 + p / (1 - p)
-        grams[:, places, places] += self.config.regularization
-        try:
-            solved = np.linalg.solve(grams, products[:, :, None])[:, :, 0]
-        except np.linalg.LinAlgError as exc:
-            raise ModelTrainingError(f"sparse_ease: {exc}", hint="raise regularization") from exc
+        solved = self._solve(grams, products)
+        if solved is None:  # float32 was not enough
+            solved = self._solve(grams.astype(np.float64), products.astype(np.float64))
+        if solved is None:
+            raise ModelTrainingError("sparse_ease: an item's neighbours are alike", hint="raise regularization")
         return np.asarray(np.where(places < counts[:, None], solved, 0), np.float32)
+
+    def _solve(self, grams: npt.NDArray[Any], products: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+        """Solutions (N, K) of the systems with the ridge added; None where one does not solve its system."""
+        p, places = self.config.dropout, np.arange(grams.shape[1])
+        systems = grams.copy()
+        systems[:, places, places] = grams[:, places, places] / (1 - p) + self.config.regularization
+        try:
+            solved = np.linalg.solve(systems, products[:, :, None])
+        except np.linalg.LinAlgError:
+            return None
+        errors = np.linalg.norm((systems @ solved)[:, :, 0] - products, axis=1)
+        return solved[:, :, 0] if (errors <= _TOLERANCE * np.linalg.norm(products, axis=1)).all() else None
