@@ -1,0 +1,131 @@
+"""Item-item weights from one small regression for each item, on the few items most like it."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from foretaste.models.threads import map_threads, n_threads
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
+Solve = Callable[[Floats, Floats, Longs], Floats]
+"""From Gram matrices (N, K, K), products with the target (N, K) and the numbers of members (N,) to weights (N, K)."""
+
+BATCH = 16
+"""Small systems made and solved together by one thread."""
+ROUNDS = 20
+"""Times that progress is told."""
+
+
+def nearest_items(
+    matrix: sparse.csr_array,
+    k: int,
+    *,
+    own: Floats,
+    others: Floats,
+    entries: Floats | None = None,
+    shrinkage: float = 0.0,
+) -> tuple[Ints, Floats, Longs]:
+    """The ``k`` other items with the largest c / (own[i]·others[j] + shrinkage) for each item i, best first.
+
+    ``matrix`` is users × items, c the product of columns i and j, where i's is taken from ``entries`` (items × users
+    order, (nnz,)) when given. Returns rows (I, k), values (I, k) and counts (I,); only positive values are kept.
+    Cost: Σ over users of (items taken)² products on all threads; 13 bytes an item for each thread, and the result.
+    """
+    from foretaste.models.kernels.neighbours import nearest_rows
+
+    n_items = matrix.shape[1]
+    k = max(1, min(k, n_items - 1))
+    items = sparse.csr_array(matrix.T.tocsr())
+    rows, values = np.zeros((n_items, k), np.int32), np.zeros((n_items, k), np.float32)
+    counts = np.zeros(n_items, np.int64)
+    left = (_indptr(items), _indices(items), _f32(items.data if entries is None else entries))
+    right = (_indptr(matrix), _indices(matrix), _f32(matrix.data))
+
+    def find(targets: Ints) -> None:
+        block = slice(int(targets[0]), int(targets[-1]) + 1)
+        out = (rows[block], values[block], counts[block])
+        nearest_rows(targets, targets, *left, *right, own, others, np.float32(shrinkage), False, *out)
+
+    map_threads(find, _parts(n_items, 16 * n_threads()))
+    return rows, values, counts
+
+
+def norms(matrix: sparse.csr_array) -> Floats:
+    """The length of each column (I,)."""
+    squares = np.bincount(matrix.indices, weights=matrix.data.astype(np.float64) ** 2, minlength=matrix.shape[1])
+    return _f32(np.sqrt(squares))
+
+
+def local_weights(
+    matrix: sparse.csr_array,
+    members: Ints,
+    counts: Longs,
+    solve: Solve,
+    *,
+    report: Callable[[int, int], None],
+) -> sparse.csr_array:
+    """Weights (I, I) of each item's ``members`` (I, K) for it, as ``solve`` gives them from their products.
+
+    ``matrix`` is users × items, as weighted for the regressions. Zero weights are left out.
+    Cost: Σ over items and users of (members the user took)² products beside the solutions, on all threads; 8·I·K bytes
+    for the weights, twice that while they are put together, and what the members' entries take for each thread.
+    """
+    from foretaste.models.kernels.linear import local_grams
+
+    n_items, k = members.shape
+    items = sparse.csr_array(matrix.T.tocsr())
+    arrays = (_indptr(items), _indices(items), _f32(items.data))
+    lengths = np.diff(items.indptr)
+    weights = np.zeros((n_items, k), np.float32)
+
+    def fit(targets: Ints) -> None:
+        entries = lengths[targets] + np.where(np.arange(k) < counts[targets, None], lengths[members[targets]], 0).sum(
+            axis=1
+        )
+        most = int(entries.max())
+        sizes, touched = np.zeros(matrix.shape[0], np.int32), np.empty(min(most, matrix.shape[0]), np.int32)
+        places, values = np.empty(most, np.int32), np.empty(most, np.float32)
+        grams, products = np.empty((BATCH, k, k), np.float32), np.empty((BATCH, k), np.float32)
+        for first in range(0, len(targets), BATCH):
+            part = targets[first : first + BATCH]
+            n = len(part)
+            local_grams(
+                part, members[part], counts[part], *arrays,
+                sizes, touched, places, values, grams[:n], products[:n],
+            )  # fmt: skip
+            weights[part] = solve(grams[:n], products[:n], counts[part])
+
+    for step, targets in enumerate(rounds := list(_parts(n_items, ROUNDS))):
+        map_threads(fit, [targets[start :: n_threads()] for start in range(min(n_threads(), len(targets)))])
+        report(step + 1, len(rounds))
+    return _by_history(members, weights, counts)
+
+
+def _by_history(members: Ints, weights: Floats, counts: Longs) -> sparse.csr_array:
+    """Lists of weights for each scored item as a matrix history items × scored items."""
+    n_items, k = members.shape
+    kept = (np.arange(k) < counts[:, None]) & (weights != 0)
+    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept.sum(axis=1))])
+    scored = sparse.csr_array((weights[kept], members[kept], indptr), shape=(n_items, n_items))
+    return sparse.csr_array(scored.T.tocsr())
+
+
+def _parts(n: int, n_parts: int) -> list[Ints]:
+    """Consecutive rows in at most so many parts."""
+    return [part for part in np.array_split(np.arange(n, dtype=np.int32), n_parts) if len(part)]
+
+
+def _indptr(matrix: sparse.csr_array) -> Longs:
+    return np.asarray(matrix.indptr, np.int64)
+
+
+def _indices(matrix: sparse.csr_array) -> Ints:
+    return np.asarray(matrix.indices, np.int32)
+
+
+def _f32(values: npt.NDArray[np.floating]) -> Floats:
+    return np.asarray(values, dtype=np.float32)
