@@ -25,6 +25,10 @@ BUILT_IN = {
     "user_knn": "foretaste.models.neighbours.user_knn:UserKNN",
     "ease": "foretaste.models.linear.ease:EASE",
     "ials": "foretaste.models.factorization.ials:ImplicitALS",
+    "pure_svd": "foretaste.models.factorization.pure_svd:PureSVD",
+    "gfcf": "foretaste.models.graph.gfcf:GFCF",
+    "chebycf": "foretaste.models.graph.chebycf:ChebyCF",
+    "bspm": "foretaste.models.graph.bspm:BSPM",
     "tfidf": "foretaste.models.content.tfidf:TfidfContent",
     "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",
 }
