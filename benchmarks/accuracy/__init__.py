@@ -1,7 +1,8 @@
 """Accuracy on public data, a fresh process for each model.
 
-``settings/DATA.toml`` names the split, how the settings were chosen, and the models with their parameters (or, as
-``skip``, why one is left out). A row that fails says so and the others go on.
+``settings/DATA.toml`` names the split, how the settings were chosen (``tuned``, which a model may answer for itself),
+and the models with their parameters (or, as ``skip``, why one is left out). A row that fails says so and the others go
+on.
 """
 
 import json

@@ -24,7 +24,7 @@ def main() -> int:
     name, model_name, folder = sys.argv[1:]
     settings = settings_of(name)
     parameters = dict(settings["models"][model_name])
-    kind = parameters.pop("kind", model_name)
+    kind, tuned = parameters.pop("kind", model_name), parameters.pop("tuned", settings["tuned"])
     try:
         split = _split(settings["split"], Path(folder))
         model = create_model(kind, **parameters)
@@ -49,7 +49,7 @@ def main() -> int:
         "score_s": rounded(judged.seconds, 3),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "protocol": judged.protocol,
-        "tuned": settings["tuned"],
+        "tuned": tuned,
         "settings": json.dumps(parameters),
     }
     print(json.dumps(row))

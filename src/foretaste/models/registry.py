@@ -28,6 +28,10 @@ BUILT_IN = {
     "slim": "foretaste.models.linear.slim:SLIM",
     "rp3beta": "foretaste.models.linear.rp3beta:RP3beta",
     "ials": "foretaste.models.factorization.ials:ImplicitALS",
+    "pure_svd": "foretaste.models.factorization.pure_svd:PureSVD",
+    "gfcf": "foretaste.models.graph.gfcf:GFCF",
+    "chebycf": "foretaste.models.graph.chebycf:ChebyCF",
+    "bspm": "foretaste.models.graph.bspm:BSPM",
     "tfidf": "foretaste.models.content.tfidf:TfidfContent",
     "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",
 }

@@ -14,6 +14,9 @@ from foretaste.testing.models import RecommenderContract
 
 ADJUSTED = {
     "ials": {"parameters": {"n_factors": 16}},  # quick; its defaults are for real data
+    "pure_svd": {
+        "parameters": {"n_factors": 3, "item_exponent": 0.5, "user_exponent": 0.5}
+    },  # with as many factors as items nothing is left to infer
     "user_knn": {"learns_taste": True},
     "popular per category": {"learns_taste": True},
 }
@@ -27,6 +30,8 @@ VARIANTS = {
     "tfidf of titles": ("tfidf", {"columns": ["title", "category"], "half_life_days": 30, "ngrams": (1, 1)}),
     "weighted by rank": ("weighted", {"parts": CONTENT_AND_FACTORS, "normalization": "rank"}),
     "weighted by minmax": ("weighted", {"parts": CONTENT_AND_FACTORS, "normalization": "minmax"}),
+    "chebycf without a dense filter": ("chebycf", {"dense_items": 0, "n_factors": 8}),
+    "bspm without a dense filter": ("bspm", {"dense_items": 0, "n_factors": 8}),
     "weighted ratings": ("weighted", {"parts": [{"model": "bias"}], "normalization": "none"}),
 }
 """Models with other settings than their defaults, which take other paths."""

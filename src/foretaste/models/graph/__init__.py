@@ -1,0 +1,1 @@
+"""Models that smooth a history over the graph of who took what."""
