@@ -12,10 +12,10 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 from scipy import sparse
 
 from foretaste.data import Dataset, FeatureType, Reason, Vocabulary
-from foretaste.data.feature_types import infer_features
 from foretaste.errors import DataFormatError, DataInsufficientError
+from foretaste.features import Column, ColumnOptions, FeatureEncoder, feature_table
+from foretaste.features.columns import normalised
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
-from foretaste.models.content.columns import Column, TextOptions, fit_column, normalised
 from foretaste.models.reasons import because_items
 
 FEATURES_NAMED = 3
@@ -87,11 +87,10 @@ class TfidfContent(Recommender):
     def _fit(self, data: Dataset) -> None:
         frame, kinds = self._features(data)
         config: TfidfConfig = self.config
-        options = TextOptions(
+        options = ColumnOptions(
             config.ngrams, config.max_features, config.min_df, config.max_df, config.stop_words, config.n_bins
         )
-        fitted = [fit_column(frame[name], kind, options) for name, kind in kinds.items()]
-        self._set_columns([column for column in fitted if column is not None])
+        self._set_columns(FeatureEncoder.fit(frame, kinds, options).columns)
         if not self._columns:
             raise DataInsufficientError(
                 f"the features of data set {data.name!r} ({', '.join(kinds)}) hold nothing that tells items apart",
@@ -101,25 +100,15 @@ class TfidfContent(Recommender):
 
     def _features(self, data: Dataset) -> tuple[pl.DataFrame, dict[str, FeatureType]]:
         """The columns to use in the form of their kinds, and the kinds."""
-        frame, config = data.item_frame, self.config
-        if frame is None or frame.width < 2:
-            raise DataInsufficientError(
-                f"items of data set {data.name!r} have no features", hint="add an item file with titles, categories, …"
-            )
-        named = set(config.columns or ()) | set(config.column_weights)
-        missing = sorted(named - set(frame.columns))
+        config: TfidfConfig = self.config
+        frame = data.item_frame
+        missing = sorted(set(config.column_weights) - set(frame.columns)) if frame is not None else []
         if missing:
             raise DataFormatError(
-                f"items of data set {data.name!r} have no column {missing[0]!r}",
-                hint=f"columns that are there: {', '.join(frame.columns)}",
+                f"items of data set {data.name!r} have no column {missing[0]!r}, which is given a weight",
+                hint=f"columns that are there: {', '.join(frame.columns) if frame is not None else ''}",
             )
-        declared = {name: kind for name, kind in data.item_features.items() if name in frame.columns}
-        if config.columns is not None:
-            frame = frame.select(["item_id", *(name for name in config.columns if name != "item_id")])
-            declared = {name: kind for name, kind in declared.items() if name in config.columns}
-        elif declared:
-            frame = frame.select(["item_id", *declared])
-        typed, kinds = infer_features(frame, declared, skip="item_id")
+        typed, kinds = feature_table(data, "item", config.columns)
         kinds = {name: kind for name, kind in kinds.items() if self._weight(name, kind) > 0}
         if not kinds:
             raise DataInsufficientError(f"no column of the items of data set {data.name!r} can be used as a feature")
@@ -131,20 +120,16 @@ class TfidfContent(Recommender):
 
     def _encode(self, frame: pl.DataFrame) -> sparse.csr_array:
         """Item vectors (n, T) of length 1, float32; a column that is missing counts as empty."""
-        declared = {column.name: column.kind for column in self._columns if column.name in frame.columns}
-        typed, _ = infer_features(frame.select(["item_id", *declared]), declared, skip="item_id")
-        blocks = []
-        for column in self._columns:
-            if column.name in declared:
-                block = column.encode(typed[column.name])
-            else:
-                block = sparse.csr_array((len(frame), len(column.tokens)), dtype=np.float64)
-            blocks.append(block * self._weight(column.name, column.kind))
+        columns = self._columns
+        blocks = [
+            block * self._weight(column.name, column.kind)
+            for column, block in zip(columns, FeatureEncoder(columns).blocks(frame), strict=True)
+        ]
         return normalised(sparse.csr_array(sparse.hstack(blocks, format="csr"))).astype(np.float32)
 
     # --- what is derived ---------------------------------------------------------------------------------------------
 
-    def _set_columns(self, columns: list[Column]) -> None:
+    def _set_columns(self, columns: tuple[Column, ...]) -> None:
         self._columns = columns
         tokens = [token for column in columns for token in column.tokens]
         numbered = [f"{n}\x1f{token}" for n, token in enumerate(tokens)]  # a vocabulary holds no text twice
@@ -159,13 +144,14 @@ class TfidfContent(Recommender):
 
     def _restored(self) -> None:
         tokens = Vocabulary.from_arrays(self.token_text, self.token_offsets).ids.to_list()
-        self._columns, start = [], 0
+        columns, start = [], 0
         for fields in self.column_fields:
             stop = start + int(fields["n_tokens"])
             plain = [token.partition("\x1f")[2] for token in tokens[start:stop]]
             kept = {key: value for key, value in fields.items() if key != "n_tokens"}
-            self._columns.append(Column.from_json(kept, plain, self.idf[start:stop].tolist()))
+            columns.append(Column.from_json(kept, plain, self.idf[start:stop].tolist()))
             start = stop
+        self._columns = tuple(columns)
         self._postings = sparse.csr_array(self.vectors.T.tocsr())
 
     # --- new items ---------------------------------------------------------------------------------------------------
