@@ -70,6 +70,10 @@ class Column:
         counts = _counts(values, self.kind, self.tokens, self.knots, self.ngrams)
         return self._weighted(counts)
 
+    def missing(self, n_rows: int) -> Csr:
+        """What :meth:`encode` gives for ``n_rows`` missing values."""
+        return Csr(sparse.coo_array((n_rows, len(self.tokens)), dtype=np.float64))
+
     def _weighted(self, counts: Csr) -> Csr:
         """Texts at length 1 or as BM25, lists divided by the root of their length, all times ``scale``."""
         out = counts.astype(np.float64)

@@ -48,18 +48,14 @@ class FeatureEncoder:
         found = (fit_column(frame[name], kind, options) for name, kind in kinds.items())
         return cls(tuple(column for column in found if column is not None))
 
-    def blocks(self, frame: pl.DataFrame) -> list[Csr]:
-        """Rows × tokens (n, T) of each column, float64.
+    def typed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The columns of ``frame`` that have features, each in the form of its kind.
 
         Raises:
             DataFormatError: no value of a column is of the kind it was when fitted.
         """
         declared = {column.name: column.kind for column in self.columns if column.name in frame.columns}
-        typed, _ = infer_features(frame.select(list(declared)), declared, skip="")
-        return [
-            column.encode(typed[column.name]) if column.name in declared else _empty(len(frame), len(column.tokens))
-            for column in self.columns
-        ]
+        return infer_features(frame.select(list(declared)), declared, skip="")[0]
 
     def transform(self, frame: pl.DataFrame) -> Csr:
         """Rows × features (n, F), float32.
@@ -68,8 +64,13 @@ class FeatureEncoder:
             DataFormatError: no value of a column is of the kind it was when fitted.
         """
         if not self.columns:
-            return _empty(len(frame), 0).astype(np.float32)
-        joined = Csr(sparse.hstack(self.blocks(frame), format="csr")).astype(np.float32)
+            return Csr(sparse.coo_array((len(frame), 0), dtype=np.float32))
+        typed = self.typed(frame)
+        blocks = [
+            column.encode(typed[column.name]) if column.name in typed.columns else column.missing(len(frame))
+            for column in self.columns
+        ]
+        joined = Csr(sparse.hstack(blocks, format="csr")).astype(np.float32)
         joined.sort_indices()
         return joined
 
@@ -102,7 +103,3 @@ class FeatureEncoder:
         except (AttributeError, KeyError, TypeError) as exc:
             raise CorruptStateError(f"the saved features cannot be read: {exc}", hint="train it again") from exc
         return cls(tuple(columns))
-
-
-def _empty(n_rows: int, n_columns: int) -> Csr:
-    return Csr(sparse.coo_array((n_rows, n_columns), dtype=np.float64))

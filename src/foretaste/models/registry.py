@@ -25,6 +25,7 @@ BUILT_IN = {
     "user_knn": "foretaste.models.neighbours.user_knn:UserKNN",
     "ease": "foretaste.models.linear.ease:EASE",
     "ials": "foretaste.models.factorization.ials:ImplicitALS",
+    "content": "foretaste.models.content.content:Content",
     "tfidf": "foretaste.models.content.tfidf:TfidfContent",
     "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",
 }
