@@ -32,6 +32,7 @@ BUILT_IN = {
     "gfcf": "foretaste.models.graph.gfcf:GFCF",
     "chebycf": "foretaste.models.graph.chebycf:ChebyCF",
     "bspm": "foretaste.models.graph.bspm:BSPM",
+    "content": "foretaste.models.content.content:Content",
     "tfidf": "foretaste.models.content.tfidf:TfidfContent",
     "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",
 }
