@@ -184,14 +184,7 @@ class Recommender(Fitted):
         n_items = len(self.items)
         check_mask(allowed, len(batch), n_items)
         seen = left_out(self.items, batch, queries, exclude_seen=exclude_seen)
-        rows, scores = rank_blocks(
-            lambda start, stop: self._scores(batch.block(start, stop)),
-            n_users=len(batch),
-            n_items=n_items,
-            k=min(k, n_items),
-            seen=seen,
-            allowed=allowed,
-        )
+        rows, scores = self._rank(batch, min(k, n_items), seen, allowed)
         rows[~servable] = -1
         scores[~servable] = np.nan
         if queries is not None:
@@ -306,6 +299,21 @@ class Recommender(Fitted):
         """Scores (B, I) float32 in a fresh array; -inf where there is no evidence for an item. Called from several
         threads.
         """
+
+    def _rank(
+        self, batch: UserBatch, k: int, seen: Histories | None, allowed: npt.NDArray[np.bool_] | None
+    ) -> tuple[Rows, npt.NDArray[np.float32]]:
+        """Rows (B, k) and scores of the best items, by default from ``_scores``; a model of factors has a quicker way
+        (see :class:`~foretaste.models.flat_index.FlatIndex`).
+        """
+        return rank_blocks(
+            lambda start, stop: self._scores(batch.block(start, stop)),
+            n_users=len(batch),
+            n_items=len(self.items),
+            k=k,
+            seen=seen,
+            allowed=allowed,
+        )
 
     def _update(self, data: Dataset) -> None:
         raise UnsupportedError(f"model {self.name!r} cannot be updated")

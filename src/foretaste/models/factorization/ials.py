@@ -9,9 +9,10 @@ import numpy.typing as npt
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy import sparse
 
-from foretaste.data import Dataset, Values
+from foretaste.data import Dataset, Histories, Values
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
 from foretaste.models.factorization.als_solver import EXACT, Basis, Entries, Floats, half_step, solve_exactly
+from foretaste.models.flat_index import FlatIndex
 from foretaste.models.reasons import to_history
 from foretaste.models.threads import blas_threads, n_threads
 
@@ -91,7 +92,7 @@ class ImplicitALS(Recommender):
         self._run(data.matrix(self.config.values), max(1, self.config.epochs // 4))
 
     def _run(self, matrix: sparse.csr_array, epochs: int) -> None:
-        for derived in ("_basis", "_never_seen", "_unit_items", "_unit_users"):
+        for derived in ("_basis", "_index", "_never_seen", "_unit_items", "_unit_users"):
             self.__dict__.pop(derived, None)
         # The eigenvectors of a small matrix gain nothing from BLAS threads, and on a busy machine these spin.
         with blas_threads(1 if self.config.n_factors <= _FEW_FACTORS else n_threads()):
@@ -149,6 +150,17 @@ class ImplicitALS(Recommender):
             scores[:, never] = -np.inf
         scores[~factors.any(axis=1)] = -np.inf  # nothing is known of a user without interactions either
         return scores
+
+    def _rank(
+        self, batch: UserBatch, k: int, seen: Histories | None, allowed: npt.NDArray[np.bool_] | None
+    ) -> tuple[Rows, Floats]:
+        factors = self._embed(batch)
+        factors[~factors.any(axis=1)] = np.nan  # an empty list
+        return self._index.search(factors, k, seen=seen, allowed=allowed)
+
+    @cached_property
+    def _index(self) -> FlatIndex:
+        return FlatIndex(np.asarray(self.item_factors), offered=~self._never_seen)
 
     @cached_property
     def _never_seen(self) -> npt.NDArray[np.bool_]:

@@ -1,0 +1,143 @@
+"""Products of small integers, 32 at a time, inside a kernel: AVX2's «multiply bytes, add neighbours».
+
+One instruction multiplies 32 unsigned bytes by 32 signed ones and adds neighbouring products into 16 short integers:
+four times the multiplications of a float32 instruction. Such a kernel compiles only where :func:`has_byte_products`.
+Loads are not checked against bounds.
+"""
+
+from functools import cache
+from typing import Any
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite.binding import get_host_cpu_features  # type: ignore[import-untyped]
+from numba.core import cgutils as _cgutils
+from numba.core import config as _config
+from numba.core import types as _types
+from numba.extending import intrinsic, models, register_model
+
+cgutils: Any = _cgutils  # partly typed; taken as untyped
+types: Any = _types
+numba_config: Any = _config
+
+LANES = 16
+"""Short integers of a vector."""
+
+_BYTE = ir.IntType(8)
+_SHORT = ir.IntType(16)
+_INT = ir.IntType(32)
+_BYTES = ir.VectorType(_BYTE, 2 * LANES)
+_SHORTS = ir.VectorType(_SHORT, LANES)
+_INTS = ir.VectorType(_INT, LANES // 2)
+
+
+@cache
+def has_byte_products() -> bool:
+    """Whether the code that numba makes on this machine may use the instruction."""
+    if numba_config.CPU_NAME or numba_config.CPU_FEATURES:  # somebody asked for other machine code than the host's
+        return False
+    return bool(get_host_cpu_features().get("avx2", False))
+
+
+class Shorts(_types.Type):
+    """The numba type of sixteen short integers."""
+
+    def __init__(self) -> None:
+        super().__init__(name=f"int16x{LANES}")
+
+
+_VECTOR: Any = Shorts()
+
+
+@register_model(Shorts)
+class _ShortsModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, _SHORTS)  # type: ignore[no-untyped-call]
+
+
+def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Pointer to the element of argument 0 (an array) at offset argument 1."""
+    array = context.make_array(signature.args[0])(context, builder, arguments[0])
+    return builder.gep(array.data, [arguments[1]])
+
+
+def _splat_of(builder: Any, scalar: Any, kind: Any, lanes: int) -> Any:
+    nothing = ir.Constant(kind, ir.Undefined)
+    first = builder.insert_element(nothing, scalar, ir.Constant(_INT, 0))
+    return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(_INT, lanes), [0] * lanes))
+
+
+def _load_shorts(typing_context: Any, array: Any, offset: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.bitcast(_address(context, builder, signature, arguments), _SHORTS.as_pointer())
+        return builder.load(place, align=1)
+
+    return _VECTOR(array, types.intp), generate
+
+
+def _store_shorts(typing_context: Any, array: Any, offset: Any, vector: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.bitcast(_address(context, builder, signature, arguments), _SHORTS.as_pointer())
+        builder.store(arguments[2], place, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, _VECTOR), generate
+
+
+def _repeat_pair(typing_context: Any, array: Any, offset: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        scalar = builder.load(_address(context, builder, signature, arguments))
+        return builder.bitcast(_splat_of(builder, scalar, _INTS, LANES // 2), _SHORTS)
+
+    return _VECTOR(array, types.intp), generate
+
+
+def _splat_short(typing_context: Any, scalar: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _splat_of(builder, arguments[0], _SHORTS, LANES)
+
+    return _VECTOR(types.int16), generate
+
+
+def _add_byte_products(typing_context: Any, total: Any, unsigned: Any, signed: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(_SHORTS, [_BYTES, _BYTES])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx2.pmadd.ub.sw")
+        factors = [builder.bitcast(argument, _BYTES) for argument in arguments[1:]]
+        return builder.add(arguments[0], builder.call(function, factors))
+
+    return _VECTOR(_VECTOR, _VECTOR, _VECTOR), generate
+
+
+def _exceed(typing_context: Any, a: Any, b: Any, bound: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        above = [builder.icmp_signed(">", arguments[n], arguments[2]) for n in range(2)]
+        return builder.or_(
+            builder.zext(builder.bitcast(above[0], _SHORT), _INT),
+            builder.shl(builder.zext(builder.bitcast(above[1], _SHORT), _INT), ir.Constant(_INT, LANES)),
+        )
+
+    return types.uint32(_VECTOR, _VECTOR, _VECTOR), generate
+
+
+def _lowest_bit(typing_context: Any, mask: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.sext(builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1)), ir.IntType(64))
+
+    return types.intp(types.uint32), generate
+
+
+load_shorts: Any = intrinsic(_load_shorts)
+"""``load_shorts(array, offset)``: 32 bytes from the element at offset on, taken as sixteen pairs of bytes."""
+store_shorts: Any = intrinsic(_store_shorts)
+"""``store_shorts(array, offset, vector)``."""
+repeat_pair: Any = intrinsic(_repeat_pair)
+"""``repeat_pair(array, offset)``: an int32, which holds a pair of bytes twice, repeated to fill a vector."""
+splat_short: Any = intrinsic(_splat_short)
+"""``splat_short(scalar)``: sixteen times the same."""
+add_byte_products: Any = intrinsic(_add_byte_products)
+"""``add_byte_products(total, unsigned, signed)``: total + the sums of neighbouring products, modulo 2¹⁶; the sum of two
+products must lie within a short integer."""
+exceed: Any = intrinsic(_exceed)
+"""``exceed(a, b, bound)``: a bit for each of the 32 lanes of a and b that is above that of ``bound``."""
+lowest_bit: Any = intrinsic(_lowest_bit)
+"""``lowest_bit(mask)``: the place of the lowest bit that is set; ``mask`` is not 0."""
