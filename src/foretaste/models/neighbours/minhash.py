@@ -14,6 +14,8 @@ from foretaste.models.threads import map_threads, n_threads
 
 Hashes = npt.NDArray[np.uint32]
 PARTS_PER_THREAD = 4
+FEW = 64
+"""So few sets are not worth starting threads for."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ def csr_parts(sets: sparse.csr_array) -> tuple[npt.NDArray[np.int64], npt.NDArra
 def even_parts(indptr: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
     """Ranges of sets with about equally many elements, several for each thread."""
     n = len(indptr) - 1
-    n_parts = PARTS_PER_THREAD * n_threads() if n >= 64 else 1
+    if n < FEW:
+        return [(0, n)]
+    n_parts = PARTS_PER_THREAD * n_threads()
     work = indptr + 8 * np.arange(n + 1)  # a set costs something even when it is small
     edges = np.searchsorted(work, np.linspace(0, int(work[-1]), n_parts + 1)[1:-1])
     bounds = np.unique(np.concatenate([[0], edges, [n]])).tolist()
