@@ -23,6 +23,8 @@ BUILT_IN = {
     "bias": "foretaste.models.baselines.bias:Bias",
     "item_knn": "foretaste.models.neighbours.item_knn:ItemKNN",
     "user_knn": "foretaste.models.neighbours.user_knn:UserKNN",
+    "lsh_item_knn": "foretaste.models.neighbours.lsh_knn:LSHItemKNN",
+    "lsh_user_knn": "foretaste.models.neighbours.lsh_knn:LSHUserKNN",
     "ease": "foretaste.models.linear.ease:EASE",
     "sparse_ease": "foretaste.models.linear.sparse_ease:SparseEASE",
     "slim": "foretaste.models.linear.slim:SLIM",
