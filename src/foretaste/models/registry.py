@@ -25,6 +25,9 @@ BUILT_IN = {
     "user_knn": "foretaste.models.neighbours.user_knn:UserKNN",
     "ease": "foretaste.models.linear.ease:EASE",
     "ials": "foretaste.models.factorization.ials:ImplicitALS",
+    "bpr": "foretaste.models.factorization.bpr:BPR",
+    "warp": "foretaste.models.factorization.warp:WARP",
+    "logistic_mf": "foretaste.models.factorization.logistic_mf:LogisticMF",
     "tfidf": "foretaste.models.content.tfidf:TfidfContent",
     "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",
 }
