@@ -35,6 +35,9 @@ BUILT_IN = {
     "chebycf": "foretaste.models.graph.chebycf:ChebyCF",
     "bspm": "foretaste.models.graph.bspm:BSPM",
     "content": "foretaste.models.content.content:Content",
+    "bpr": "foretaste.models.factorization.bpr:BPR",
+    "warp": "foretaste.models.factorization.warp:WARP",
+    "logistic_mf": "foretaste.models.factorization.logistic_mf:LogisticMF",
     "tfidf": "foretaste.models.content.tfidf:TfidfContent",
     "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",
 }
