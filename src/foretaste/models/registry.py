@@ -25,6 +25,9 @@ BUILT_IN = {
     "user_knn": "foretaste.models.neighbours.user_knn:UserKNN",
     "ease": "foretaste.models.linear.ease:EASE",
     "ials": "foretaste.models.factorization.ials:ImplicitALS",
+    "bpmf": "foretaste.models.factorization.bpmf:BPMF",
+    "svd": "foretaste.models.factorization.svd:SVD",
+    "svdpp": "foretaste.models.factorization.svdpp:SVDPP",
     "tfidf": "foretaste.models.content.tfidf:TfidfContent",
     "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",
 }

@@ -14,7 +14,11 @@ from foretaste.testing.models import RecommenderContract
 
 ADJUSTED = {
     "ials": {"parameters": {"n_factors": 16}},  # quick; its defaults are for real data
+    "bpmf": {"parameters": {"n_factors": 4, "epochs": 40, "burn_in": 10}, "learns_taste": False},  # as for svd
+    "svd": {"parameters": {"n_factors": 16}, "learns_taste": False},  # the board's ratings are all the same
+    "svdpp": {"parameters": {"n_factors": 16}, "learns_taste": False, "fold_in_overlap": 0.8},
     "user_knn": {"learns_taste": True},
+    "svd with validation": {"learns_taste": False, "fold_in_overlap": 0.8},
     "popular per category": {"learns_taste": True},
 }
 """What is particular about one model or variant; see ``ContractSetup`` for the names."""
@@ -25,6 +29,7 @@ VARIANTS = {
     "popular of late": ("popular", {"window_days": 30, "values": "weight"}),
     "trending without decay": ("trending", {"half_life_days": None, "values": "weight", "window_days": 20}),
     "tfidf of titles": ("tfidf", {"columns": ["title", "category"], "half_life_days": 30, "ngrams": (1, 1)}),
+    "svd with validation": ("svd", {"n_factors": 8, "validation_share": 0.2}),
     "weighted by rank": ("weighted", {"parts": CONTENT_AND_FACTORS, "normalization": "rank"}),
     "weighted by minmax": ("weighted", {"parts": CONTENT_AND_FACTORS, "normalization": "minmax"}),
     "weighted ratings": ("weighted", {"parts": [{"model": "bias"}], "normalization": "none"}),
