@@ -38,6 +38,9 @@ BUILT_IN = {
     "bpr": "foretaste.models.factorization.bpr:BPR",
     "warp": "foretaste.models.factorization.warp:WARP",
     "logistic_mf": "foretaste.models.factorization.logistic_mf:LogisticMF",
+    "bpmf": "foretaste.models.factorization.bpmf:BPMF",
+    "svd": "foretaste.models.factorization.svd:SVD",
+    "svdpp": "foretaste.models.factorization.svdpp:SVDPP",
     "tfidf": "foretaste.models.content.tfidf:TfidfContent",
     "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",
 }

@@ -17,7 +17,11 @@ ADJUSTED = {
     "pure_svd": {
         "parameters": {"n_factors": 3, "item_exponent": 0.5, "user_exponent": 0.5}
     },  # with as many factors as items nothing is left to infer
+    "bpmf": {"parameters": {"n_factors": 4, "epochs": 40, "burn_in": 10}, "learns_taste": False},  # as for svd
+    "svd": {"parameters": {"n_factors": 16}, "learns_taste": False},  # the board's ratings are all the same
+    "svdpp": {"parameters": {"n_factors": 16}, "learns_taste": False, "fold_in_overlap": 0.8},
     "user_knn": {"learns_taste": True},
+    "svd with validation": {"learns_taste": False, "fold_in_overlap": 0.8},
     "popular per category": {"learns_taste": True},
 }
 """What is particular about one model or variant; see ``ContractSetup`` for the names."""
@@ -29,6 +33,7 @@ VARIANTS = {
     "trending without decay": ("trending", {"half_life_days": None, "values": "weight", "window_days": 20}),
     "tfidf of titles": ("tfidf", {"columns": ["title", "category"], "half_life_days": 30, "ngrams": (1, 1)}),
     "content by bm25": ("content", {"vectorization": "bm25", "similarity": "dot"}),
+    "svd with validation": ("svd", {"n_factors": 8, "validation_share": 0.2}),
     "weighted by rank": ("weighted", {"parts": CONTENT_AND_FACTORS, "normalization": "rank"}),
     "weighted by minmax": ("weighted", {"parts": CONTENT_AND_FACTORS, "normalization": "minmax"}),
     "chebycf without a dense filter": ("chebycf", {"dense_items": 0, "n_factors": 8}),
