@@ -1,6 +1,5 @@
 """Neighbourhoods found by MinHash and locality-sensitive hashing: for more users or items than can all be compared."""
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Literal, Self
 
@@ -9,8 +8,7 @@ import numpy.typing as npt
 from pydantic import Field, PositiveInt, model_validator
 from scipy import sparse
 
-from foretaste.data import Dataset, Histories, RecLists
-from foretaste.errors import ConfigurationError, UnknownUserError
+from foretaste.data import Dataset, Histories
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
 from foretaste.models.neighbours.lsh import Measure, MinHashLSH
 from foretaste.models.neighbours.similarity import as_matrix
@@ -86,6 +84,7 @@ class LSHUserKNN(Recommender):
     scores_new_users = True
     updates_incrementally = True
     explains_exactly = True
+    finds_similar_users = True
     reason_kind = "similar_users"
 
     def _fit(self, data: Dataset) -> None:
@@ -135,26 +134,10 @@ class LSHUserKNN(Recommender):
             return None
         return shares_of_items(batch.histories.item_rows, own, near, self._matrix, item_rows)
 
-    def similar_users(self, user_ids: Sequence[str] | None = None, k: int = 10) -> RecLists:
-        """The ``k`` users most similar to each of ``user_ids`` (all by default), the user itself left out.
-
-        The lists hold users where others hold items.
-
-        Raises:
-            UnknownUserError: an id that was not in training.
-            ConfigurationError: k below 1, or one id where a list of ids belongs.
-        """
-        if isinstance(user_ids, str):
-            raise ConfigurationError(f"users must be a list, not the text {user_ids!r}", hint=f"pass [{user_ids!r}]")
-        ids = self.users.ids.to_list() if user_ids is None else list(user_ids)
-        rows = self.users.rows(ids)
-        if (rows < 0).any():
-            missing = ids[int(np.flatnonzero(rows < 0)[0])]
-            raise UnknownUserError(f"user {missing!r} is not among the model's {len(self.users)} users")
-        found, values, counts = self._index.query(self._matrix[rows], k, measure=self.config.similarity, excluded=rows)
-        missing_places = np.arange(k) >= counts[:, None]
-        found[missing_places], values[missing_places] = -1, np.nan
-        return RecLists(found, values, self.users, ids)
+    def _user_similarity(self, rows: Rows) -> FloatBlock:
+        block = self._nearest(self._matrix[rows], rows, self.config.n_neighbours).toarray()
+        block[block == 0] = -np.inf
+        return np.asarray(block, np.float32)
 
 
 class LSHItemKNN(Recommender):
