@@ -25,6 +25,8 @@ VARIANTS = {
     "popular of late": ("popular", {"window_days": 30, "values": "weight"}),
     "trending without decay": ("trending", {"half_life_days": None, "values": "weight", "window_days": 20}),
     "tfidf of titles": ("tfidf", {"columns": ["title", "category"], "half_life_days": 30, "ngrams": (1, 1)}),
+    "ratings of like users": ("knn_ratings", {"of": "users", "similarity": "pearson", "centring": "zscore"}),
+    "slope one, large catalogue": ("slope_one", {"weighted": False, "max_dense_items": 5, "n_kept": 20}),
     "weighted by rank": ("weighted", {"parts": CONTENT_AND_FACTORS, "normalization": "rank"}),
     "weighted by minmax": ("weighted", {"parts": CONTENT_AND_FACTORS, "normalization": "minmax"}),
     "weighted ratings": ("weighted", {"parts": [{"model": "bias"}], "normalization": "none"}),
