@@ -33,7 +33,7 @@ class KNNRatingsConfig(ModelConfig):
 
     of: Literal["items", "users"] = "items"
     """Neighbours are items that the user rated, or users who rated the item."""
-    n_neighbours: PositiveInt = 40
+    n_neighbours: PositiveInt = 30
     """At most so many of the nearest that have a rating to give are asked."""
     min_neighbours: PositiveInt = 1
     """With fewer of them the prediction is what was expected anyway."""
@@ -41,7 +41,7 @@ class KNNRatingsConfig(ModelConfig):
     """Over what two items (users) have in common: ``cosine`` of ratings, ``adjusted_cosine`` (less the mean of the user
     who rated, or of the item rated), ``pearson``, ``pearson_baseline`` (less μ + b_u + b_i), or ``msd``,
     1 / (1 + mean squared difference)."""
-    shrinkage: NonNegativeFloat = 100.0
+    shrinkage: NonNegativeFloat = 500.0
     """s in n / (n + s), which a similarity over n common ratings is multiplied by."""
     significance: NonNegativeFloat = 0.0
     """s in min(n, s) / s, another such weight; 0 turns it off."""

@@ -61,7 +61,7 @@ def slow_similarity(R: np.ndarray, B: np.ndarray, kind: str, settings: dict) -> 
                 scale = np.sqrt((x**2).sum() * (y**2).sum())
                 s = (x * y).sum() / scale if scale > 1e-9 else 0.0
             s = s if s > 1e-5 else 0.0
-            s *= count / (count + settings.get("shrinkage", 100.0))
+            s *= count / (count + settings.get("shrinkage", 500.0))
             if settings.get("significance"):
                 s *= min(count / settings["significance"], 1)
             S[a, b] = max(s, 0)
@@ -85,7 +85,7 @@ def slow_predictions(R: np.ndarray, of: str, similarity: str, centring: str, set
     for a in range(len(own)):
         for c in range(own.shape[1]):
             raters = np.flatnonzero((own[:, c] > 0) & (S[a] > 0))
-            near = raters[np.argsort(-S[a, raters], kind="stable")][: settings.get("n_neighbours", 40)]
+            near = raters[np.argsort(-S[a, raters], kind="stable")][: settings.get("n_neighbours", 30)]
             weights = S[a, near]
             if len(near) >= settings.get("min_neighbours", 1) and weights.sum() > 0:
                 deviations = (own[near, c] - centre[near, c]) / spread[near, c]
@@ -104,7 +104,7 @@ CASES = [
     ("pearson", "zscore", {"min_support": 3}),
     ("adjusted_cosine", "baseline", {"min_neighbours": 3}),
     ("msd", "mean", {"shrinkage": 0.0}),
-    ("cosine", "none", {"n_neighbours": 5}),
+    ("cosine", "none", {"n_neighbours": 5, "min_support": 3}),
 ]
 
 
