@@ -25,6 +25,8 @@ BUILT_IN = {
     "user_knn": "foretaste.models.neighbours.user_knn:UserKNN",
     "lsh_item_knn": "foretaste.models.neighbours.lsh_knn:LSHItemKNN",
     "lsh_user_knn": "foretaste.models.neighbours.lsh_knn:LSHUserKNN",
+    "slope_one": "foretaste.models.neighbours.slope_one:SlopeOne",
+    "knn_ratings": "foretaste.models.neighbours.knn_ratings:KNNRatings",
     "ease": "foretaste.models.linear.ease:EASE",
     "sparse_ease": "foretaste.models.linear.sparse_ease:SparseEASE",
     "slim": "foretaste.models.linear.slim:SLIM",

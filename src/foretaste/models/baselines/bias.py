@@ -1,14 +1,12 @@
 """Baseline ratings: the overall mean, how high this user rates, how high this item is rated."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from pydantic import NonNegativeFloat, PositiveInt
-from scipy import sparse
 
 from foretaste.data import Dataset
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
+from foretaste.models.biases import Biases
 
 
 class BiasConfig(ModelConfig):
@@ -45,23 +43,22 @@ class Bias(Recommender):
     reason_kind = "top_rated"
 
     def _fit(self, data: Dataset) -> None:
-        ratings = data.matrix("weight").astype(np.float64)  # (U, I)
-        n_ratings = max(1, ratings.nnz)
-        self.mean = float(ratings.data.sum() / n_ratings)
-        self.lowest = float(ratings.data.min(initial=np.inf)) if ratings.nnz else 0.0
-        self.highest = float(ratings.data.max(initial=-np.inf)) if ratings.nnz else 0.0
-        rows = np.repeat(np.arange(data.n_users), np.diff(ratings.indptr))
-        columns, above = ratings.indices, ratings.data - self.mean
-        n_users, n_items = np.diff(ratings.indptr), np.bincount(columns, minlength=data.n_items)
-        user_bias, item_bias = np.zeros(data.n_users), np.zeros(data.n_items)
-        for epoch in range(self.config.epochs):
-            sums = np.bincount(columns, weights=above - user_bias[rows], minlength=data.n_items)
-            item_bias = _shrunk(sums, n_items, self.config.regularization_items)
-            sums = np.bincount(rows, weights=above - item_bias[columns], minlength=data.n_users)
-            user_bias = _shrunk(sums, n_users, self.config.regularization_users)
-            self._report(epoch + 1, self.config.epochs)
-        self.user_bias, self.item_bias = user_bias.astype(np.float32), item_bias.astype(np.float32)
-        self.is_rated = n_items > 0  # (I,)
+        ratings = data.matrix("weight")  # (U, I)
+        self._biases = Biases.fit(
+            ratings,
+            epochs=self.config.epochs,
+            regularization_users=self.config.regularization_users,
+            regularization_items=self.config.regularization_items,
+            report=self._report,
+        )
+        self.mean, self.lowest, self.highest = self._biases.mean, self._biases.lowest, self._biases.highest
+        self.user_bias, self.item_bias = self._biases.users, self._biases.items
+        self.is_rated = np.bincount(ratings.indices, minlength=data.n_items) > 0  # (I,)
+
+    def _restored(self) -> None:
+        self._biases = Biases(
+            self.mean, self.user_bias, self.item_bias, self.lowest, self.highest, self.config.regularization_users
+        )
 
     def _scores(self, batch: UserBatch) -> FloatBlock:
         items = np.where(self.is_rated, self.item_bias, -np.inf).astype(np.float32)
@@ -76,15 +73,7 @@ class Bias(Recommender):
         learnt = (batch.rows >= 0) & ~batch.folded
         heights = self.user_bias[np.maximum(batch.rows, 0)]
         if not learnt.all():
-            ratings: sparse.csr_array = batch.histories.matrix("weight", duplicates=self.population.duplicates)
-            above = ratings.data - self.mean - self.item_bias[ratings.indices]
-            rows = np.repeat(np.arange(len(batch)), np.diff(ratings.indptr))
-            sums = np.bincount(rows, weights=above, minlength=len(batch))
-            folded = _shrunk(sums, np.diff(ratings.indptr), self.config.regularization_users)
+            ratings = batch.histories.matrix("weight", duplicates=self.population.duplicates)
+            folded = self._biases.of_histories(ratings)
             heights = np.where(learnt, heights, folded)
         return (np.float32(self.mean) + heights).astype(np.float32)
-
-
-def _shrunk(sums: npt.NDArray[Any], counts: npt.NDArray[np.integer], prior: float) -> npt.NDArray[np.float64]:
-    """Means pulled to 0 by ``prior`` more ratings; 0 where there are none at all."""
-    return np.asarray(sums / np.maximum(counts + prior, 1e-12), dtype=np.float64)

@@ -22,7 +22,9 @@ Keys = npt.NDArray[np.uint64]
 Hashes = npt.NDArray[np.uint32]
 
 INSERTION_LIMIT = 24
-"""Buckets up to this length are sorted by insertion."""
+"""Entries with the same leading bits are sorted by insertion and looked through one by one up to this number."""
+QUERY_BLOCK = 128
+"""So many queries are looked up in one band's table before the next one's: what it takes of a table stays in cache."""
 
 
 @kernel
@@ -130,6 +132,10 @@ def _bucket(hashed: np.uint32, bits: int, starts: Ints, entries: Keys) -> tuple[
     place = np.int64(hashed >> np.uint32(32 - bits)) if bits > 0 else 0
     low, end = np.int64(starts[place]), np.int64(starts[place + 1])
     high = end
+    if end - low <= INSERTION_LIMIT:  # as nearly always: a look along the cache line
+        while low < end and (entries[low] >> np.uint64(32)) < hashed:
+            low += 1
+        high = low
     while low < high:  # the first entry of at least this hash
         middle = (low + high) >> 1
         if (entries[middle] >> np.uint64(32)) < hashed:
@@ -225,8 +231,10 @@ def query_sets(
     k = out_rows.shape[1]
     minima = np.empty(len(factors), dtype=np.uint32)
     sums = np.empty(n_bands, dtype=np.uint32)
-    lows = np.empty(2 * n_bands, dtype=np.int64)
-    sizes = np.empty(2 * n_bands, dtype=np.int64)
+    hashes = np.empty((n_bands, QUERY_BLOCK), dtype=np.uint32)
+    lows = np.empty((QUERY_BLOCK, 2 * n_bands), dtype=np.int64)
+    sizes = np.zeros((QUERY_BLOCK, 2 * n_bands), dtype=np.int64)
+    has_late = late_entries.shape[1] > 0
     kept = np.empty(most_candidates, dtype=np.int32)
     ranked = np.empty(most_candidates, dtype=np.int64)
     value = np.empty(1, dtype=np.float32)
@@ -236,25 +244,35 @@ def query_sets(
     found = np.empty(room, dtype=np.int32)
     counts = np.empty(room, dtype=np.int32)
     for q in range(start, stop):
+        turn = (q - start) % QUERY_BLOCK
+        if turn == 0:
+            n_turns = min(QUERY_BLOCK, stop - q)
+            for m in range(n_turns):
+                _hash_bands(elements[indptr[q + m] : indptr[q + m + 1]], keys, factors, offsets, mixers, minima, sums)
+                for b in range(n_bands):
+                    hashes[b, m] = sums[b]
+            for b in range(n_bands):
+                of_band, band_starts, band_entries = hashes[b], starts[b], entries[b]
+                for m in range(n_turns):
+                    low, high = _bucket(of_band[m], bits, band_starts, band_entries)
+                    lows[m, 2 * b], sizes[m, 2 * b] = low, high - low
+                if has_late:
+                    band_starts, band_entries = late_starts[b], late_entries[b]
+                    for m in range(n_turns):
+                        low, high = _bucket(of_band[m], late_bits, band_starts, band_entries)
+                        lows[m, 2 * b + 1], sizes[m, 2 * b + 1] = low, high - low
         own = elements[indptr[q] : indptr[q + 1]]
         out_counts[q] = 0
         if len(own) == 0:
             continue
-        _hash_bands(own, keys, factors, offsets, mixers, minima, sums)
+        first, length = lows[turn], sizes[turn]
         total = np.int64(0)
-        for b in range(n_bands):
-            for late in range(2):
-                if late == 0:
-                    low, high = _bucket(sums[b], bits, starts[b], entries[b])
-                else:
-                    low, high = _bucket(sums[b], late_bits, late_starts[b], late_entries[b])
-                size = high - low
-                if size > most_of_bucket:
-                    where = np.int64(_mixed(sums[(b + 1) % n_bands] ^ np.uint32(b)))
-                    low += where % (size - most_of_bucket + 1)
-                    size = np.int64(most_of_bucket)
-                lows[2 * b + late], sizes[2 * b + late] = low, size
-                total += size
+        for run in range(2 * n_bands):
+            if length[run] > most_of_bucket:
+                where = np.int64(_mixed(hashes[((run >> 1) + 1) % n_bands, turn] ^ np.uint32(run >> 1)))
+                first[run] += where % (length[run] - most_of_bucket + 1)
+                length[run] = most_of_bucket
+            total += length[run]
         if total == 0:
             continue
         if total > room:
@@ -271,7 +289,7 @@ def query_sets(
         n_found = 0
         for run in range(2 * n_bands):
             b = run >> 1
-            for p in range(lows[run], lows[run] + sizes[run]):
+            for p in range(first[run], first[run] + length[run]):
                 entry = late_entries[b, p] if run & 1 else entries[b, p]
                 slot = np.int32(entry & np.uint64(0x7FFFFFFF))
                 owner = owners[slot]

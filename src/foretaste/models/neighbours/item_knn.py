@@ -1,15 +1,16 @@
 """Item-based neighbourhoods: what was taken by the same people."""
 
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from scipy import sparse
 
 from foretaste.data import Dataset
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
-from foretaste.models.neighbours.similarity import Similarity, as_matrix, nearest, weighted
+from foretaste.models.neighbours.similarity import CENTRED, Similarity, as_matrix, nearest, weighted
+from foretaste.models.neighbours.votes import summed
 from foretaste.models.reasons import to_history
 
 
@@ -19,7 +20,8 @@ class ItemKNNConfig(ModelConfig):
     n_neighbours: PositiveInt = 100
     """Neighbours kept of each item."""
     similarity: Similarity = "cosine"
-    """``cosine``, ``jaccard``, or the cosine after ``tfidf`` or ``bm25`` weighting."""
+    """``cosine``, ``jaccard``, or the cosine after ``tfidf`` or ``bm25`` weighting; of ratings also ``pearson`` (less
+    the item's mean) and ``adjusted_cosine`` (less the mean of the user who took it), which need ``values="weight"``."""
     shrinkage: NonNegativeFloat = 1.0
     """Added to the denominator, so that similarities that rest on few users count less."""
     user_exponent: float = Field(default=1.0, ge=0.0, le=2.0)
@@ -30,6 +32,12 @@ class ItemKNNConfig(ModelConfig):
     holds back popular scored items. Jaccard has no such exponent."""
     values: Literal["binary", "weight"] = "binary"
     """Every interaction counts the same, or by its weight."""
+
+    @model_validator(mode="after")
+    def _heights_to_centre(self) -> Self:
+        if self.similarity in CENTRED and self.values == "binary":
+            raise ValueError(f'similarity {self.similarity!r} compares heights: set values="weight"')
+        return self
 
 
 class ItemKNN(Recommender):
@@ -67,13 +75,7 @@ class ItemKNN(Recommender):
         return batch.histories.matrix(self.config.values, duplicates=self.population.duplicates)
 
     def _scores(self, batch: UserBatch) -> FloatBlock:
-        from foretaste.models.kernels.neighbours import sum_of_rows
-
-        history = self._history(batch)
-        scores = np.zeros((len(batch), len(self.items)), np.float32)
-        indptr, picks = history.indptr.astype(np.int64), history.indices.astype(np.int32)
-        sum_of_rows(indptr, picks, history.data, *_parts(self.neighbours), scores)
-        return scores
+        return summed(self._history(batch), self.neighbours)
 
     def _item_similarity(self, rows: Rows) -> FloatBlock:
         block = np.asarray(self.neighbours[rows].toarray(), dtype=np.float32)
@@ -85,7 +87,3 @@ class ItemKNN(Recommender):
         own = self._history(batch)
         similarities = self.neighbours[own.indices][:, item_rows].toarray()  # (n, k)
         return to_history(batch.histories.item_rows, own.indices, own.data[:, None] * similarities)
-
-
-def _parts(matrix: sparse.csr_array) -> tuple[npt.NDArray[np.int64], Rows, npt.NDArray[np.float32]]:
-    return np.asarray(matrix.indptr, np.int64), np.asarray(matrix.indices, np.int32), np.asarray(matrix.data)

@@ -21,9 +21,9 @@ class LSHConfig(ModelConfig):
 
     n_neighbours: PositiveInt = 100
     """Neighbours kept of each item, or asked for each user."""
-    threshold: float = Field(default=0.1, ge=0.0, le=1.0)
+    threshold: float = Field(default=0.05, ge=0.0, le=1.0)
     """The similarity from which on neighbours should be found; chooses bands and rows. Lower finds more and takes
-    longer."""
+    longer. People who have much in common often share less than a tenth of all that they took, so it is low."""
     n_permutations: int = Field(default=128, ge=1, le=4096)
     """Hash functions of a signature, at most."""
     bands: PositiveInt | None = None
@@ -36,7 +36,7 @@ class LSHConfig(ModelConfig):
     """What candidates are ranked by, exactly: ``jaccard`` |A∩B| / |A∪B| or ``cosine`` |A∩B| / √(|A||B|) of the sets."""
     max_bucket: PositiveInt = 64
     """Sets read of one bucket; a crowded one is sampled."""
-    max_candidates: PositiveInt = 512
+    max_candidates: PositiveInt = 2000
     """Candidates compared exactly, those met in the most bands first."""
     values: Literal["binary", "weight"] = "binary"
     """Every interaction votes the same, or by its weight. Similarities are those of the sets."""
@@ -73,8 +73,8 @@ class LSHUserKNN(Recommender):
     The index is made from the histories again when a model was loaded: it depends on them and the seed alone.
 
     Source: Das et al. 2007, “Google news personalization”, doi:10.1145/1242572.1242610 (MinHash of users).
-    Cost: Σ over users of (items taken · permutations) to fit; about 5 µs of one core a user to ask. Keeps
-    8·U·bands bytes.
+    Cost: Σ over users of (items taken · permutations) to fit; to ask, two look-ups a band and at most
+    ``max_candidates`` comparisons. Keeps 8·U·bands bytes.
     """
 
     name = "lsh_user_knn"

@@ -10,7 +10,9 @@ from scipy import sparse
 from foretaste.models.threads import map_threads, n_threads
 
 Floats = npt.NDArray[np.float32]
-Similarity = Literal["cosine", "jaccard", "tfidf", "bm25"]
+Similarity = Literal["cosine", "jaccard", "tfidf", "bm25", "pearson", "adjusted_cosine"]
+CENTRED = frozenset({"pearson", "adjusted_cosine"})
+"""Similarities that need entries of different heights: with ones alone there is nothing left after centring."""
 
 BM25_SATURATION = 1.2
 BM25_LENGTH_SHARE = 0.75
@@ -34,6 +36,7 @@ class Weighted:
     others: Floats
     is_overlap: bool
     feature_weights: Floats
+    feature_means: Floats  # (F,) for the adjusted cosine of an unseen row, else empty
 
 
 def weighted(
@@ -50,7 +53,8 @@ def weighted(
         matrix: (n, F), the rows to compare.
         transposed: the same, (F, n).
         similarity: ``cosine`` of the entries; ``jaccard`` of the sets; ``tfidf`` and ``bm25``, the cosine after
-            weighting, rows being the documents and features the terms.
+            weighting, rows being the documents and features the terms; ``pearson`` and ``adjusted_cosine``, the cosine
+            of entries less the mean of their row or their feature, what is missing being average.
         feature_exponent: a feature's products are divided by (its number of rows)^exponent.
         own_share: exponent a of ‖i‖^(2a)·‖j‖^(2(1-a)); 0.5 is the cosine (Aiolli 2013 calls it asymmetric).
     """
@@ -62,10 +66,11 @@ def weighted(
         sizes = np.diff(matrix.indptr).astype(np.float32)
         ones = np.ones(n_features, np.float32)
         empty = np.zeros(0, np.float32)
-        return Weighted(matrix, np.ones(matrix.nnz, np.float32), transposed, empty, sizes, sizes, True, ones)
+        return Weighted(matrix, np.ones(matrix.nnz, np.float32), transposed, empty, sizes, sizes, True, ones, empty)
     if similarity in {"tfidf", "bm25"}:
         factors *= np.log1p(matrix.shape[0] / degrees) ** 2
-    entries = _entries(matrix, similarity)
+    feature_means = _row_means(transposed) if similarity == "adjusted_cosine" else np.zeros(0, np.float32)
+    entries = _entries(matrix, similarity, feature_means)
     squares = entries.astype(np.float64) ** 2 * factors[features]
     norms = np.sqrt(_row_sums(matrix.indptr, squares))  # (n,)
     if bool((entries == 1).all()):
@@ -75,7 +80,7 @@ def weighted(
         order = sparse.csr_array((np.arange(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
         right = entries[order.T.tocsr().data]
     own, others = (np.power(norms, 2 * share, dtype=np.float64) for share in (own_share, 1 - own_share))
-    return Weighted(matrix, left, transposed, right, _f32(own), _f32(others), False, _f32(factors))
+    return Weighted(matrix, left, transposed, right, _f32(own), _f32(others), False, _f32(factors), feature_means)
 
 
 def nearest(
@@ -127,7 +132,7 @@ def nearest_of_new(
         left = np.ones(matrix.nnz, np.float32)
         own = np.diff(matrix.indptr).astype(np.float32)
     else:
-        entries = _entries(matrix, similarity, mean_length=_mean_length(source.matrix))
+        entries = _entries(matrix, similarity, source.feature_means, mean_length=_mean_length(source.matrix))
         factors = source.feature_weights[matrix.indices]
         left = _f32(entries * factors)
         own = _f32(np.sqrt(_row_sums(matrix.indptr, entries.astype(np.float64) ** 2 * factors)))
@@ -167,8 +172,14 @@ def _mean_length(matrix: sparse.csr_array) -> float:
     return float(matrix.data.sum(dtype=np.float64)) / max(matrix.shape[0], 1)
 
 
-def _entries(matrix: sparse.csr_array, similarity: Similarity, *, mean_length: float | None = None) -> Floats:
+def _entries(
+    matrix: sparse.csr_array, similarity: Similarity, feature_means: Floats, *, mean_length: float | None = None
+) -> Floats:
     """The entries as the similarity weighs them; BM25 compares a row's length with the mean one."""
+    if similarity == "pearson":
+        return _f32(matrix.data - np.repeat(_row_means(matrix), np.diff(matrix.indptr)))
+    if similarity == "adjusted_cosine":
+        return _f32(matrix.data - feature_means[matrix.indices])
     if similarity != "bm25":
         return matrix.data.astype(np.float32)
     mean = _mean_length(matrix) if mean_length is None else mean_length
@@ -176,6 +187,11 @@ def _entries(matrix: sparse.csr_array, similarity: Similarity, *, mean_length: f
     damping = BM25_SATURATION * (1 - BM25_LENGTH_SHARE + BM25_LENGTH_SHARE * relative)
     per_entry = np.repeat(damping, np.diff(matrix.indptr))
     return _f32(matrix.data * (BM25_SATURATION + 1) / (matrix.data + per_entry))
+
+
+def _row_means(matrix: sparse.csr_array) -> Floats:
+    lengths = np.maximum(np.diff(matrix.indptr), 1)
+    return _f32(_row_sums(matrix.indptr, matrix.data.astype(np.float64)) / lengths)
 
 
 def _row_sums(indptr: npt.NDArray[np.integer], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

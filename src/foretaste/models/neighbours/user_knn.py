@@ -1,16 +1,25 @@
 """User-based neighbourhoods: what people with a like history took."""
 
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from scipy import sparse
 
 from foretaste.data import Dataset, Histories
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
-from foretaste.models.neighbours.similarity import Similarity, Weighted, as_matrix, nearest, nearest_of_new, weighted
+from foretaste.models.neighbours.similarity import (
+    CENTRED,
+    Similarity,
+    Weighted,
+    as_matrix,
+    nearest,
+    nearest_of_new,
+    weighted,
+)
+from foretaste.models.neighbours.votes import shares_of_items, summed
 from foretaste.models.reasons import to_history
 
 
@@ -20,7 +29,8 @@ class UserKNNConfig(ModelConfig):
     n_neighbours: PositiveInt = 100
     """Users asked for each user."""
     similarity: Similarity = "cosine"
-    """``cosine``, ``jaccard``, or the cosine after ``tfidf`` or ``bm25`` weighting."""
+    """``cosine``, ``jaccard``, or the cosine after ``tfidf`` or ``bm25`` weighting; of ratings also ``pearson`` (less
+    the user's mean) and ``adjusted_cosine`` (less the mean of the item taken), which need ``values="weight"``."""
     shrinkage: NonNegativeFloat = 1.0
     """Added to the denominator, so that similarities that rest on few items count less."""
     item_exponent: float = Field(default=0.5, ge=0.0, le=2.0)
@@ -28,6 +38,12 @@ class UserKNNConfig(ModelConfig):
     little. 0 turns it off; Jaccard has no such weights."""
     values: Literal["binary", "weight"] = "binary"
     """Every interaction counts the same, or by its weight."""
+
+    @model_validator(mode="after")
+    def _heights_to_centre(self) -> Self:
+        if self.similarity in CENTRED and self.values == "binary":
+            raise ValueError(f'similarity {self.similarity!r} compares heights: set values="weight"')
+        return self
 
 
 class UserKNN(Recommender):
@@ -92,21 +108,7 @@ class UserKNN(Recommender):
         return sparse.csr_array(sparse.vstack([known, looked_up]))[order]
 
     def _scores(self, batch: UserBatch) -> FloatBlock:
-        from foretaste.models.kernels.neighbours import sum_of_rows
-
-        near = self._nearest(batch)
-        scores = np.zeros((len(batch), len(self.items)), np.float32)
-        matrix = self._matrix
-        sum_of_rows(
-            near.indptr.astype(np.int64),
-            near.indices.astype(np.int32),
-            near.data.astype(np.float32),
-            matrix.indptr.astype(np.int64),
-            matrix.indices.astype(np.int32),
-            matrix.data,
-            scores,
-        )
-        return scores
+        return summed(self._nearest(batch), self._matrix)
 
     def _user_similarity(self, rows: Rows) -> FloatBlock:
         block = np.asarray(self.neighbours[rows].toarray(), dtype=np.float32)
@@ -117,18 +119,17 @@ class UserKNN(Recommender):
         """A similarity is a sum over shared items: each passes on its part of every neighbour's vote.
 
         With w the weight of a shared item in sim(u, v), the history's item j adds Σ_v w_uvj·r_vi to the score of i.
-        Jaccard similarities are split evenly among the shared items.
+        Jaccard, Pearson and adjusted cosine are split evenly among the shared items.
         """
         near = self._nearest(batch)
         own = self._taken(batch.histories)
         if not near.nnz or not own.nnz:
             return None
+        if self.config.similarity == "jaccard" or self.config.similarity in CENTRED:
+            return shares_of_items(batch.histories.item_rows, own, near, self._matrix, item_rows)
         theirs = self._matrix[near.indices]  # (n, I)
         shared = theirs[:, own.indices].toarray().astype(np.float64)  # (n, H)
-        if self.config.similarity == "jaccard":
-            parts = (shared > 0).astype(np.float64)
-        else:
-            parts = shared * own.data * self._compared.feature_weights[own.indices]
+        parts = shared * own.data * self._compared.feature_weights[own.indices]
         totals = parts.sum(axis=1, keepdims=True)
         parts *= near.data[:, None] / np.where(totals > 0, totals, 1.0)
         votes = theirs[:, item_rows].toarray()  # (n, k)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from foretaste.data import Dataset, Interactions, Query, Vocabulary
+from foretaste.errors import ConfigurationError
 from foretaste.models import load_model, save_model
 from foretaste.models.batches import build_batch
 from foretaste.models.neighbours.item_knn import ItemKNN
@@ -32,7 +33,12 @@ def slow_similarity(
 ) -> np.ndarray:
     """Dense similarities of the rows of X, the diagonal 0."""
     X = X.astype(float)
-    degrees = np.maximum((X > 0).sum(0), 1)
+    known = X > 0
+    degrees = np.maximum(known.sum(0), 1)
+    if similarity == "pearson":
+        X = (X - (X.sum(1) / np.maximum(known.sum(1), 1))[:, None]) * known
+    if similarity == "adjusted_cosine":
+        X = (X - X.sum(0) / degrees) * known
     if similarity == "jaccard":
         B = (X > 0).astype(float)
         both = B @ B.T
@@ -49,7 +55,14 @@ def slow_similarity(
         scale = norms[:, None] ** (2 * own_share) * norms ** (2 - 2 * own_share) + shrinkage
         S = np.divide((X * factors) @ X.T, scale, out=np.zeros_like(scale), where=scale > 0)
     np.fill_diagonal(S, 0)
-    return S
+    return np.maximum(S, 0)
+
+
+SIMILARITIES = [
+    *((similarity, values) for similarity in ("cosine", "jaccard", "tfidf", "bm25") for values in ("binary", "weight")),
+    ("pearson", "weight"),
+    ("adjusted_cosine", "weight"),
+]
 
 
 def keep_best(S: np.ndarray, k: int) -> np.ndarray:
@@ -60,8 +73,7 @@ def keep_best(S: np.ndarray, k: int) -> np.ndarray:
     return kept
 
 
-@pytest.mark.parametrize("similarity", ["cosine", "jaccard", "tfidf", "bm25"])
-@pytest.mark.parametrize("values", ["binary", "weight"])
+@pytest.mark.parametrize(("similarity", "values"), SIMILARITIES)
 def test_item_scores_equal_the_slow_dense_version(matrix, similarity, values):
     model = ItemKNN(
         n_neighbours=7, similarity=similarity, shrinkage=0.5, user_exponent=0.7, history_share=0.3, values=values
@@ -76,8 +88,7 @@ def test_item_scores_equal_the_slow_dense_version(matrix, similarity, values):
     assert np.isinf(scores[expected == 0]).all()
 
 
-@pytest.mark.parametrize("similarity", ["cosine", "jaccard", "tfidf", "bm25"])
-@pytest.mark.parametrize("values", ["binary", "weight"])
+@pytest.mark.parametrize(("similarity", "values"), SIMILARITIES)
 def test_user_scores_equal_the_slow_dense_version(matrix, similarity, values):
     model = UserKNN(n_neighbours=7, similarity=similarity, shrinkage=0.5, item_exponent=0.7, values=values)
     model.fit(dataset(matrix))
@@ -88,7 +99,7 @@ def test_user_scores_equal_the_slow_dense_version(matrix, similarity, values):
     np.testing.assert_allclose(np.where(np.isinf(scores), 0, scores), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("similarity", ["cosine", "jaccard", "tfidf", "bm25"])
+@pytest.mark.parametrize("similarity", ["cosine", "jaccard", "tfidf", "bm25", "pearson", "adjusted_cosine"])
 def test_a_known_user_asked_for_with_its_history_gets_the_learnt_list(matrix, similarity):
     model = UserKNN(n_neighbours=7, similarity=similarity, values="weight").fit(dataset(matrix))
     rows = np.flatnonzero(matrix[3])
@@ -100,9 +111,10 @@ def test_a_known_user_asked_for_with_its_history_gets_the_learnt_list(matrix, si
     np.testing.assert_allclose(mixed.scores[[0, 2]], model.recommend(["u5", "u9"], k=8).scores, rtol=1e-5)
 
 
+@pytest.mark.parametrize("similarity", ["cosine", "jaccard", "pearson", "adjusted_cosine"])
 @pytest.mark.parametrize("kind", [ItemKNN, UserKNN])
-def test_contributions_add_up_to_the_score(matrix, kind):
-    model = kind(n_neighbours=9, values="weight").fit(dataset(matrix))
+def test_contributions_add_up_to_the_score(matrix, kind, similarity):
+    model = kind(n_neighbours=9, values="weight", similarity=similarity).fit(dataset(matrix))
     batch, _ = build_batch(model.population, ["u4"], None)
     listed = model.recommend(["u4"], k=6)
     shares = model._contributions(batch, listed.item_rows[0])
@@ -141,3 +153,9 @@ def test_a_saved_model_gives_the_same_lists_and_folds_in(kind, matrix, tmp_path)
     assert (loaded.recommend(k=5).item_rows == model.recommend(k=5).item_rows).all()
     query = [Query(history=["i1", "i2"])]
     assert loaded.recommend(query)[0].item_ids == model.recommend(query)[0].item_ids
+
+
+@pytest.mark.parametrize("kind", [ItemKNN, UserKNN])
+def test_centring_needs_more_than_ones(kind):
+    with pytest.raises(ConfigurationError, match="weight"):
+        kind(similarity="pearson")

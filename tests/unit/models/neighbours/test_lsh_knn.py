@@ -72,8 +72,8 @@ def test_an_update_gives_what_a_fresh_fit_gives(matrix, kind):
     later[49] = 0
     later[49, 10:20] = 3
     earlier, whole = dataset(matrix[:49, :28]), dataset(later)
-    updated = kind(n_neighbours=5).fit(earlier).update(whole)
-    fresh = kind(n_neighbours=5).fit(whole)
+    updated = kind(n_neighbours=5, threshold=0.2).fit(earlier).update(whole)
+    fresh = kind(n_neighbours=5, threshold=0.2).fit(whole)
     assert (updated.recommend(k=10).item_rows == fresh.recommend(k=10).item_rows).mean() > 0.95
 
 
