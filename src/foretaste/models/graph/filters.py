@@ -179,9 +179,7 @@ class GraphFilter(Recommender):
         self.degrees = np.asarray(matrix.sum(axis=0), np.float32)  # (I,)
         is_small = data.n_items <= self.config.dense_items
         if is_small:
-            check_fits(
-                8 * data.n_items**2, f"model {self.name!r} on {data.n_items} items", hint="raise min_item_interactions"
-            )
+            check_fits(8 * data.n_items**2, f"model {self.name!r} on {data.n_items} items", hint="lower dense_items")
         self.vectors = randomized_svd(
             self.graph, self.config.n_factors, iterations=self.config.svd_iterations, seed=self.config.seed
         ).right
