@@ -7,7 +7,7 @@ from foretaste.errors import ConfigurationError, ModelTrainingError
 from foretaste.models import create_model, load_model, memory, save_model
 from foretaste.models.graph.bspm import sharpening
 from foretaste.models.graph.chebycf import plateau_coefficients
-from foretaste.models.graph.filters import normalized_graph, power_coefficients
+from foretaste.models.graph.filters import normalized_graph, power_coefficients, shortened
 
 FAMILY = ("gfcf", "chebycf", "bspm")
 PATHS = {"dense": 8000, "sparse": 0}
@@ -137,6 +137,18 @@ def test_the_plateau_is_one_at_the_smoothest_end_a_half_in_the_middle_and_zero_a
     coefficients = plateau_coefficients(16, 10.0)
     ends = np.polynomial.chebyshev.chebval(np.array([-1.0, 0.0, 1.0]), coefficients)
     np.testing.assert_allclose(ends, [1, 0.5, 0], atol=0.12)
+
+
+def test_a_polynomial_is_shortened_as_far_as_it_stays_right_below_the_limit():
+    plateau = plateau_coefficients(8, 1.5)
+    short = shortened(plateau, 0.16)
+    assert len(short) < len(plateau)
+    x = 1 - 2 * np.linspace(0, 0.16, 50)
+    np.testing.assert_allclose(
+        np.polynomial.chebyshev.chebval(x, short), np.polynomial.chebyshev.chebval(x, plateau), atol=1.1e-4
+    )
+    assert len(shortened(plateau_coefficients(8, 1.2), 1.0)) >= 8
+    assert len(shortened(plateau, 0.0)) == 2
 
 
 def test_powers_become_chebyshev_coefficients():
