@@ -29,6 +29,7 @@ BUILT_IN = {
     "gfcf": "foretaste.models.graph.gfcf:GFCF",
     "chebycf": "foretaste.models.graph.chebycf:ChebyCF",
     "bspm": "foretaste.models.graph.bspm:BSPM",
+    "butterworth": "foretaste.models.graph.butterworth:Butterworth",
     "tfidf": "foretaste.models.content.tfidf:TfidfContent",
     "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",
 }

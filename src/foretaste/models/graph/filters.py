@@ -233,6 +233,8 @@ class GraphFilter(Recommender):
             return np.asarray(rows @ self.dense, np.float32)
         read = sparse.csr_array((rows.data * self.low_rank_scale[rows.indices], rows.indices, rows.indptr), rows.shape)
         out = np.ascontiguousarray((read @ self.vectors) @ self.responses.T, dtype=np.float32)
+        if not np.any(self.coefficients):
+            return out
         scaled = sparse.csr_array((rows.data * self.scale[rows.indices], rows.indices, rows.indptr), rows.shape)
         back = (1 / self.scale).astype(np.float32)
         self._graph.respond(scaled, self.coefficients, back, np.ones_like(back), out)

@@ -9,7 +9,7 @@ from foretaste.models.graph.bspm import sharpening
 from foretaste.models.graph.chebycf import plateau_coefficients
 from foretaste.models.graph.filters import normalized_graph, power_coefficients, shortened
 
-FAMILY = ("gfcf", "chebycf", "bspm")
+FAMILY = ("gfcf", "chebycf", "bspm", "butterworth")
 PATHS = {"dense": 8000, "sparse": 0}
 
 
@@ -116,6 +116,18 @@ def test_bspm_equals_the_classical_runge_kutta_steps(matrix, dense_items):
     )
     found = scores_of(model.fit(dataset(matrix)), matrix)
     np.testing.assert_allclose(found, slow_bspm(matrix, 5, 0.2, 2.5), atol=5e-4)
+
+
+@pytest.mark.parametrize("dense_items", PATHS.values(), ids=PATHS)
+def test_butterworth_equals_its_formula(matrix, dense_items):
+    model = create_model(
+        "butterworth", n_factors=37, cutoff=0.1, order=2.5, item_exponent=0.3, dense_items=dense_items
+    ).fit(dataset(matrix))
+    P, _, degrees = parts(matrix, 1)
+    strengths, V = np.linalg.eigh(P)
+    response = strengths**2.5 / (strengths**2.5 + 0.1**2.5)
+    expected = (matrix * degrees**-0.3) @ (V * response) @ V.T * degrees**0.3
+    np.testing.assert_allclose(scores_of(model, matrix), expected, atol=2e-4)
 
 
 def test_many_small_steps_of_either_solver_come_to_the_exponential():
@@ -240,6 +252,7 @@ def test_weights_count_where_asked_for(matrix):
         ("chebycf", {"item_exponent": 1.5}),
         ("gfcf", {"n_factors": 0}),
         ("gfcf", {"ideal_share": -0.1}),
+        ("butterworth", {"cutoff": 0.0}),
         ("bspm", {"solver": "heun"}),
         ("bspm", {"sharpening_time": float("nan")}),
     ],
