@@ -72,7 +72,7 @@ def shortened(coefficients: npt.NDArray[np.float64], limit: float) -> npt.NDArra
     """The coefficients of lowest degree that give the same within :data:`SHORTEN_TOLERANCE` for λ in [0, ``limit``]."""
     degree = len(coefficients) - 1
     domain = [1 - 2 * min(max(limit, 1e-6), 1.0), 1.0]
-    x = np.linspace(*domain, 20 * degree + 20)
+    x = np.linspace(domain[0], domain[1], 20 * degree + 20)
     target = chebyshev.chebval(x, coefficients)
     for lower in range(1, degree):
         near = Chebyshev.interpolate(lambda at: chebyshev.chebval(at, coefficients), lower, domain=domain)
