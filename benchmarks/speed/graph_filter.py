@@ -36,7 +36,7 @@ def _row(matrix: sparse.csr_array, case: str, *, users: int) -> Row:
     scale = np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1) ** -model.config.item_exponent
 
     def laplacian(block: Floats) -> Floats:
-        return block - 2 * (back @ (graph @ block))
+        return np.asarray(block - 2 * (back @ (graph @ block)), np.float32)
 
     def filtered(start: int) -> Floats:
         history = matrix[start : start + BATCH].toarray() * scale.astype(np.float32)
