@@ -43,6 +43,7 @@ BUILT_IN = {
     "bpmf": "foretaste.models.factorization.bpmf:BPMF",
     "svd": "foretaste.models.factorization.svd:SVD",
     "svdpp": "foretaste.models.factorization.svdpp:SVDPP",
+    "butterworth": "foretaste.models.graph.butterworth:Butterworth",
     "tfidf": "foretaste.models.content.tfidf:TfidfContent",
     "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",
 }

@@ -14,6 +14,8 @@ Floats = npt.NDArray[np.float32]
 
 _COPIES = 4
 """Dense matrices of the larger side held at once."""
+_GRAM_ROWS = 4096
+"""Rows turned into float64 at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +37,10 @@ def randomized_svd(
 
     Source: Halko, Martinsson, Tropp 2011, doi:10.1137/090771806, algorithms 4.4 and 5.1: a random start of
     k + ``oversampling`` columns, ``iterations`` products with AᵀA (each brings the space nearer to the largest
-    vectors) normalised by LU, a QR at the end, and the singular values of the projected matrix in float64.
-    Cost: 2·iterations + 2 sparse products with k + oversampling columns, as many factorisations of a matrix of that
-    width; about 16·max(U, I)·k bytes.
+    vectors) normalised by LU, then orthonormal columns, and the singular values of the projected matrix by its Gram
+    matrix in float64.
+    Cost: 2·iterations + 2 sparse products with k + oversampling columns, as many LUs of matrices of that width; about
+    16·max(U, I)·k bytes.
 
     Raises:
         ModelTrainingError: it does not fit in memory.
@@ -48,30 +51,51 @@ def randomized_svd(
     check_fits(_COPIES * 4 * max(n_rows, n_columns) * width, f"a decomposition of {k} vectors", hint="lower n_factors")
     transposed = sparse.csr_array(matrix.T.tocsr())
     with blas_threads(n_threads()):
-        basis = np.random.default_rng(seed).standard_normal((n_columns, width), dtype=np.float32)
+        block = np.random.default_rng(seed).standard_normal((n_columns, width), dtype=np.float32)
         for _ in range(iterations):
-            basis = _normalized(times(transposed, _normalized(times(matrix, basis))))
-        basis = np.linalg.qr(basis)[0]  # (I, width)
-        projected = times(matrix, basis)  # (U, width)
-        q, r = np.linalg.qr(projected)
-        small_left, values, small_right = np.linalg.svd(r.astype(np.float64))
-        if not np.isfinite(values).all():
-            raise ModelTrainingError("the decomposition gave values that are not finite")
+            block = _normalized(times(transposed, _normalized(times(matrix, block))))
+        basis = _orthonormal(_orthonormal(times(matrix, block)))  # (U, width); the second time removes rounding
+        projected = times(transposed, basis)  # (I, width) = V diag(values) Wᵀ
+        squares, turn = np.linalg.eigh(_gram(projected))
+        values = np.sqrt(np.maximum(squares[::-1], 0.0))
         noise = 10 * np.sqrt(max(matrix.shape)) * np.finfo(np.float32).eps  # of float32 sums, relative
-        limit = float(values[0] * noise) if len(values) else 0.0
-        k = min(k, int((values > limit).sum()))
-        right = basis @ small_right[:k].T.astype(np.float32)
-        left = q @ small_left[:, :k].astype(np.float32)
+        k = min(k, int((values > noise * values.max(initial=0.0)).sum()))
+        values, turn = values[:k], turn[:, ::-1][:, :k]
+        right = projected @ (turn / values).astype(np.float32)
+        left = basis @ turn.astype(np.float32)
     largest = np.abs(right).argmax(axis=0) if k else np.zeros(0, np.int64)
     signs = np.where(right[largest, np.arange(k)] < 0, np.float32(-1), np.float32(1))
-    return SVD(left * signs, values[:k].astype(np.float32), right * signs)
+    return SVD(left * signs, values.astype(np.float32), right * signs)
 
 
 def _normalized(block: Floats) -> Floats:
     """Columns that span the same space and are far from parallel (the L of an LU decomposition)."""
+    return np.asarray(linalg.lu(_finite(block), permute_l=True, check_finite=False)[0], np.float32)
+
+
+def _orthonormal(block: Floats) -> Floats:
+    """Orthonormal columns that span the same space, by the eigenvectors of the Gram matrix: a fifth of a QR's time.
+
+    Directions that are only rounding are left out. The columns are orthonormal to float32 times the condition.
+    """
+    squares, turn = np.linalg.eigh(_gram(_finite(block)))
+    kept = squares > np.finfo(np.float64).eps * len(squares) * squares.max(initial=0.0)
+    return np.asarray(block @ (turn[:, kept] / np.sqrt(squares[kept])).astype(np.float32))
+
+
+def _gram(block: Floats) -> npt.NDArray[np.float64]:
+    """blockᵀ block, summed in float64."""
+    total = np.zeros((block.shape[1], block.shape[1]))
+    for start in range(0, len(block), _GRAM_ROWS):
+        part = block[start : start + _GRAM_ROWS].astype(np.float64)
+        total += part.T @ part
+    return total
+
+
+def _finite(block: Floats) -> Floats:
     if not np.isfinite(block).all():
         raise ModelTrainingError("the decomposition gave values that are not finite")
-    return np.asarray(linalg.lu(block, permute_l=True, check_finite=False)[0], np.float32)
+    return block
 
 
 def times(matrix: sparse.csr_array, block: Floats) -> Floats:

@@ -40,7 +40,7 @@ class BSPM(GraphFilter):
     config: BSPMConfig
     config_class = BSPMConfig
 
-    def _design(self, graph: Graph, degrees: Floats, vectors: Floats) -> Design:
+    def _design(self, graph: Graph, degrees: Floats, vectors: Floats, strengths: Floats) -> Design:
         config = self.config
         root = np.sqrt(degrees)
         sharpen = sharpening(config.sharpening_time, config.solver, config.steps)

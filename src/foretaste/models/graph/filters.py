@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from numpy.polynomial import chebyshev
+from numpy.polynomial import Chebyshev, chebyshev
 from numpy.polynomial.polynomial import polyval
 from pydantic import NonNegativeInt, PositiveInt
 from scipy import sparse
@@ -29,6 +29,8 @@ from foretaste.models.threads import map_threads, n_threads
 
 Floats = npt.NDArray[np.float32]
 
+SHORTEN_TOLERANCE = 1e-4
+"""How far a response, which lies between 0 and 1, may be off where a shorter polynomial stands in for it."""
 _CONTRIBUTION_BYTES = 64_000_000
 """Responses to single items held at once where a list is explained."""
 
@@ -43,7 +45,7 @@ class GraphFilterConfig(ModelConfig):
     dense_items: NonNegativeInt = 8000
     """Up to so many items the filter is kept as a dense item-item matrix (4·I² bytes): a user then costs no more than
     the rows of the history."""
-    svd_iterations: PositiveInt = 4
+    svd_iterations: PositiveInt = 6
     """Power iterations of the randomised decomposition; more are nearer to the exact one."""
     seed: int = 0
     """Seed of the randomised decomposition."""
@@ -64,6 +66,19 @@ def power_coefficients(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float6
     degree = len(values) - 1
     x = chebyshev.chebpts1(degree + 1)
     return np.asarray(chebyshev.chebfit(x, polyval((1 - x) / 2, values), degree), np.float64)
+
+
+def shortened(coefficients: npt.NDArray[np.float64], limit: float) -> npt.NDArray[np.float64]:
+    """The coefficients of lowest degree that give the same within :data:`SHORTEN_TOLERANCE` for λ in [0, ``limit``]."""
+    degree = len(coefficients) - 1
+    domain = [1 - 2 * min(max(limit, 1e-6), 1.0), 1.0]
+    x = np.linspace(domain[0], domain[1], 20 * degree + 20)
+    target = chebyshev.chebval(x, coefficients)
+    for lower in range(1, degree):
+        near = Chebyshev.interpolate(lambda at: chebyshev.chebval(at, coefficients), lower, domain=domain)
+        if np.abs(near(x) - target).max() <= SHORTEN_TOLERANCE:
+            return np.asarray(near.convert(domain=[-1, 1], kind=Chebyshev).coef, np.float64)
+    return coefficients
 
 
 class Graph:
@@ -169,8 +184,10 @@ class GraphFilter(Recommender):
     finds_similar_items = True
 
     @abstractmethod
-    def _design(self, graph: Graph, degrees: Floats, vectors: Floats) -> Design:
-        """The filter; ``degrees`` (I,) are at least 1e-9, ``vectors`` (I, k) the singular vectors of R̃."""
+    def _design(self, graph: Graph, degrees: Floats, vectors: Floats, strengths: Floats) -> Design:
+        """The filter for items of ``degrees`` (I,), all positive; ``vectors`` (I, k) and ``strengths`` (k,) are P's
+        main eigenvectors and eigenvalues.
+        """
 
     def _fit(self, data: Dataset) -> None:
         self.__dict__.pop("_graph", None)
@@ -179,13 +196,13 @@ class GraphFilter(Recommender):
         self.degrees = np.asarray(matrix.sum(axis=0), np.float32)  # (I,)
         is_small = data.n_items <= self.config.dense_items
         if is_small:
-            check_fits(
-                8 * data.n_items**2, f"model {self.name!r} on {data.n_items} items", hint="raise min_item_interactions"
-            )
-        self.vectors = randomized_svd(
+            check_fits(8 * data.n_items**2, f"model {self.name!r} on {data.n_items} items", hint="lower dense_items")
+        found = randomized_svd(
             self.graph, self.config.n_factors, iterations=self.config.svd_iterations, seed=self.config.seed
-        ).right
-        design = self._design(self._graph, np.where(self.degrees > 0, self.degrees, np.float32(1)), self.vectors)
+        )
+        self.vectors = found.right
+        known = np.where(self.degrees > 0, self.degrees, np.float32(1))
+        design = self._design(self._graph, known, found.right, np.square(found.values))
         self.coefficients, self.scale = design.coefficients, design.scale
         self.low_rank_scale, self.responses = design.low_rank_scale, design.responses
         self.dense = np.zeros((0, 0), np.float32)
@@ -216,6 +233,8 @@ class GraphFilter(Recommender):
             return np.asarray(rows @ self.dense, np.float32)
         read = sparse.csr_array((rows.data * self.low_rank_scale[rows.indices], rows.indices, rows.indptr), rows.shape)
         out = np.ascontiguousarray((read @ self.vectors) @ self.responses.T, dtype=np.float32)
+        if not np.any(self.coefficients):
+            return out
         scaled = sparse.csr_array((rows.data * self.scale[rows.indices], rows.indices, rows.indptr), rows.shape)
         back = (1 / self.scale).astype(np.float32)
         self._graph.respond(scaled, self.coefficients, back, np.ones_like(back), out)

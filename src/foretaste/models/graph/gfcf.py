@@ -27,7 +27,7 @@ class GFCF(GraphFilter):
     config: GFCFConfig
     config_class = GFCFConfig
 
-    def _design(self, graph: Graph, degrees: Floats, vectors: Floats) -> Design:
+    def _design(self, graph: Graph, degrees: Floats, vectors: Floats, strengths: Floats) -> Design:
         root = np.sqrt(degrees)
         return Design(
             power_coefficients(np.array([0.0, 1.0])),
