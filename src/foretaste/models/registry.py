@@ -17,6 +17,7 @@ from foretaste.models.base import Recommender
 
 BUILT_IN = {
     "popular": "foretaste.models.baselines.popular:Popular",
+    "segment_popular": "foretaste.models.baselines.segments:SegmentPopular",
     "trending": "foretaste.models.baselines.trending:Trending",
     "newest": "foretaste.models.baselines.newest:Newest",
     "random": "foretaste.models.baselines.random:Random",
