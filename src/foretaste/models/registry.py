@@ -27,6 +27,7 @@ BUILT_IN = {
     "ease": "foretaste.models.linear.ease:EASE",
     "ials": "foretaste.models.factorization.ials:ImplicitALS",
     "content": "foretaste.models.content.content:Content",
+    "content_ridge": "foretaste.models.content.ridge:ContentRidge",
     "tfidf": "foretaste.models.content.tfidf:TfidfContent",
     "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",
 }
