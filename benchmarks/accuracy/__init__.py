@@ -1,8 +1,9 @@
 """Accuracy on public data, a fresh process for each model.
 
 ``settings/NAME.toml`` names the split, how the settings were chosen (``tuned``, which a model may answer for itself),
-and the models with their parameters (or, as ``skip``, why one is left out). Where a data set has several tasks, the
-settings name the ``folder`` and the ``task``. A row that fails says so and the others go on.
+and the models with their parameters (or, as ``skip``, why one is left out). NAME is the folder of the data, unless
+``folder`` says another one, and ``task`` tells apart the rows of several files about one folder. A row that fails says
+so and the others go on.
 """
 
 import json
@@ -21,24 +22,23 @@ TIMEOUT_S = 3600
 
 
 def data_names() -> list[str]:
-    """The names of the settings: a folder of public data, or one with a task behind it."""
+    """The names there are settings for."""
     return sorted(path.stem for path in SETTINGS.glob("*.toml"))
 
 
 def settings_of(name: str) -> dict[str, Any]:
-    """The settings of one data set."""
-    return tomllib.loads((SETTINGS / f"{name}.toml").read_text(encoding="utf-8"))
+    """The settings of one name, ``folder`` filled in."""
+    return {"folder": name, **tomllib.loads((SETTINGS / f"{name}.toml").read_text(encoding="utf-8"))}
 
 
-def labels_of(name: str) -> Row:
-    """What a row says about its settings: the folder as ``data``, and the ``task`` where there is one."""
-    settings = settings_of(name)
+def labels_of(settings: dict[str, Any], model: str) -> Row:
+    """The fields that tell a row from all others."""
     task = {"task": settings["task"]} if "task" in settings else {}
-    return {"benchmark": "accuracy", "data": settings.get("folder", name), **task}
+    return {"benchmark": "accuracy", "data": settings["folder"], **task, "model": model}
 
 
 def run(names: Sequence[str], *, data: Path | None, only: Sequence[str], quick: bool) -> Iterator[Row]:
-    """A row for each model on each data set that was asked for; ``quick`` only random, popular and item_knn.
+    """A row for each model on each data set that was asked for; ``quick`` only those that are there in a moment.
 
     Raises:
         ConfigurationError: no folder of data.
@@ -59,17 +59,17 @@ def run(names: Sequence[str], *, data: Path | None, only: Sequence[str], quick: 
         for model in settings_of(name)["models"]:
             if wanted and (name, model) not in wanted:
                 continue
-            if quick and model not in {"random", "popular", "item_knn"}:
+            if quick and model not in {"random", "popular", "item_knn", "mean", "bias"}:
                 continue
             yield _row(name, model, data)
 
 
 def _row(name: str, model: str, data: Path) -> Row:
-    labels = {**labels_of(name), "model": model}
-    folder = data / str(labels["data"])
+    settings = settings_of(name)
+    labels, folder = labels_of(settings, model), data / settings["folder"]
     if not folder.is_dir():
         return {**labels, "skipped": f"{folder} is not there"}
-    if why := settings_of(name)["models"][model].get("skip"):
+    if why := settings["models"][model].get("skip"):
         return {**labels, "skipped": why}
     command = [sys.executable, "-m", "benchmarks.accuracy.one", name, model, str(folder)]
     try:

@@ -17,6 +17,7 @@ from foretaste.models.base import Recommender
 
 BUILT_IN = {
     "popular": "foretaste.models.baselines.popular:Popular",
+    "segment_popular": "foretaste.models.baselines.segments:SegmentPopular",
     "trending": "foretaste.models.baselines.trending:Trending",
     "newest": "foretaste.models.baselines.newest:Newest",
     "random": "foretaste.models.baselines.random:Random",
@@ -44,6 +45,7 @@ BUILT_IN = {
     "svd": "foretaste.models.factorization.svd:SVD",
     "svdpp": "foretaste.models.factorization.svdpp:SVDPP",
     "butterworth": "foretaste.models.graph.butterworth:Butterworth",
+    "content_ridge": "foretaste.models.content.ridge:ContentRidge",
     "tfidf": "foretaste.models.content.tfidf:TfidfContent",
     "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",
 }

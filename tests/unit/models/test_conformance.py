@@ -36,6 +36,7 @@ VARIANTS = {
     "svd with validation": ("svd", {"n_factors": 8, "validation_share": 0.2}),
     "ratings of like users": ("knn_ratings", {"of": "users", "similarity": "pearson", "centring": "zscore"}),
     "slope one, large catalogue": ("slope_one", {"weighted": False, "max_dense_items": 5, "n_kept": 20}),
+    "content by bm25": ("content", {"vectorization": "bm25", "similarity": "cosine"}),
     "weighted by rank": ("weighted", {"parts": CONTENT_AND_FACTORS, "normalization": "rank"}),
     "weighted by minmax": ("weighted", {"parts": CONTENT_AND_FACTORS, "normalization": "minmax"}),
     "chebycf without a dense filter": ("chebycf", {"dense_items": 0, "n_factors": 8}),

@@ -37,8 +37,8 @@ class TfidfConfig(ModelConfig):
     half_life_days: PositiveFloat | None = None
     """A history entry loses half of its weight for so many days that it is older than the newest one."""
     similarity: Literal["cosine", "dot"] = "cosine"
-    """``dot`` leaves item vectors at their own length, so items with much or rare content come first. (The Euclidean
-    distance of vectors of length 1 orders items as ``cosine`` does.)
+    """``dot`` leaves item vectors at their own length, so that items with much or rare content come first; similar
+    items are found by ``cosine`` either way. (Euclidean distance orders vectors of length 1 as ``cosine`` does.)
     """
     interests: tuple[str, ...] | None = None
     """User columns with declared interests; None finds them by name (interests, favourite genres, …), () uses none."""
@@ -86,6 +86,10 @@ class ContentConfig(TfidfConfig):
     model_path: str | None = None
     """A local folder: ``vectors.npy`` with ``vocab.json``, a text file of word vectors, or a sentence-transformers
     model.
+    """
+    similarity: Literal["cosine", "dot"] = "dot"
+    """``dot`` leaves item vectors at their own length, so that items with much or rare content come first, which ranks
+    better on most data; ``cosine`` gives scores of at most 1. Similar items are found by ``cosine`` either way.
     """
 
     @model_validator(mode="after")

@@ -24,12 +24,13 @@ DAY_S = 86_400.0
 
 
 class Content(Recommender):
-    """Cosine (or dot product) between a user's profile and each item, both vectors of weighted features.
+    """Product of a user's profile and each item, both vectors of weighted features.
 
     Text becomes tokens of 1–2 words weighted (1 + ln tf) · idf, or by BM25, or one dense vector from a local folder of
     embeddings (less the catalogue's mean). Categories and lists give one token a value weighted by idf, numbers and
     dates a share of the two nearest quantiles. idf = ln((1 + n) / (1 + df)) + 1. The parts of the columns are brought
-    to the same mean length, multiplied by ``column_weights`` and joined; an item's vector has length 1.
+    to the same mean length, multiplied by ``column_weights`` and joined; with ``similarity="cosine"`` an item's vector
+    is then brought to length 1.
 
     The profile of a user is Σ weight · decay · item vector over the history, at length 1; weights are those of the
     data: ratings, likes, reading times, purchases. A user without a history has a profile from declared interests.
@@ -135,6 +136,8 @@ class Content(Recommender):
     def _index(self) -> None:
         self._items = Vectors(self.vectors, self.texts)
         self._postings = sparse.csr_array(self.vectors.T.tocsr())  # (T, I)
+        lengths = self._items.lengths()
+        self._lengths = np.where(lengths > 0, lengths, 1.0).astype(np.float32)  # (I,)
         self._has_text = (self.texts != 0).any(axis=1)
 
     def _set_interests(self, data: Dataset) -> None:
@@ -249,7 +252,9 @@ class Content(Recommender):
         return self._similarities(self._profiles(batch))
 
     def _item_similarity(self, rows: Rows) -> FloatBlock:
-        return self._similarities(self._items.take(rows))
+        wanted = self._items.take(rows).normalised()
+        out = self._similarities(wanted)
+        return out if self.config.similarity == "cosine" else np.asarray(out / self._lengths)
 
     # --- reasons -----------------------------------------------------------------------------------------------------
 

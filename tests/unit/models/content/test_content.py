@@ -63,12 +63,12 @@ def folder(tmp_path):
 def test_tfidf_by_either_name_gives_the_same_lists():
     data = tiny_shop()
     one = TfidfContent().fit(data).recommend(k=5, unknown="empty")
-    other = Content().fit(data).recommend(k=5, unknown="empty")
+    other = Content(similarity="cosine").fit(data).recommend(k=5, unknown="empty")
     np.testing.assert_array_equal(one.item_rows, other.item_rows)
 
 
 def test_bm25_weights_are_those_of_the_formula():
-    model = Content(columns=("title",), vectorization="bm25", ngrams=(1, 1), stop_words=None, similarity="dot")
+    model = Content(columns=("title",), vectorization="bm25", ngrams=(1, 1), stop_words=None)
     model.fit(make_data())
     texts = [title.split() for title in ITEMS["title"]]
     tokens = model._columns[0].tokens
@@ -87,7 +87,7 @@ def test_bm25_weights_are_those_of_the_formula():
 
 
 def test_the_dot_product_leaves_items_at_their_own_length():
-    cosine, dot = Content(columns=("genres",)), Content(columns=("genres",), similarity="dot")
+    cosine, dot = Content(columns=("genres",), similarity="cosine"), Content(columns=("genres",))
     query = Query(history=["s2", "j2"], exclude_seen=False)
     best = dict(dot.fit(make_data()).recommend([query])[0])
     vectors = dot.vectors.toarray()
@@ -95,6 +95,9 @@ def test_the_dot_product_leaves_items_at_their_own_length():
     expected = vectors @ profile / np.linalg.norm(profile)
     assert best == pytest.approx({i: s for i, s in zip(ITEMS["item_id"], expected, strict=True) if s > 0}, abs=1e-6)
     assert set(best) == set(dict(cosine.fit(make_data()).recommend([query])[0]))
+    one, other = cosine.similar_items(k=5), dot.similar_items(k=5)
+    np.testing.assert_array_equal(one.item_rows, other.item_rows)
+    np.testing.assert_allclose(one.scores, other.scores, atol=1e-6)
 
 
 def test_embeddings_find_items_that_share_no_word(folder):
@@ -114,7 +117,7 @@ def test_embeddings_find_items_that_share_no_word(folder):
 def test_embeddings_and_tags_make_one_vector_and_reasons_sum_to_the_score(folder):
     from foretaste.models.batches import build_batch
 
-    model = Content(vectorization="embedding", model_path=str(folder)).fit(make_data())
+    model = Content(vectorization="embedding", model_path=str(folder), similarity="cosine").fit(make_data())
     lengths = np.sqrt(np.asarray(model.vectors.power(2).sum(axis=1)).ravel() + (model.texts**2).sum(axis=1))
     np.testing.assert_allclose(lengths, [1, 1, 1, 1, 1, 0], atol=1e-5)
     query = Query(history=["s1", "j1"], history_weights=[3.0, 1.0], exclude_seen=False)
