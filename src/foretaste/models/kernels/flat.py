@@ -61,7 +61,7 @@ def floors_of(scores: Floats, k: int, out: Floats) -> None:
         for start in range(0, n, m):
             for j in range(min(m, n - start)):
                 score = row[start + j]
-                maxima[j] = score if score > maxima[j] else maxima[j]
+                maxima[j] = max(maxima[j], score)
         out[b] = kth_largest(maxima, k)
 
 
