@@ -1,4 +1,4 @@
-"""Half a million users, 100,000 items and 22 million actions: seconds and peak memory of fitting and of scoring everybody.
+"""Half a million users, 100,000 items, 22 million actions: seconds and peak memory of fitting and scoring everybody.
 
 Each model runs in a process of its own, which maps the generated pairs from a file, so that the generator's memory does
 not count. There is no peer: the row says what it takes, and fails above the limit.
