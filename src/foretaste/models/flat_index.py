@@ -28,8 +28,6 @@ _SHORT_NORM = 181.0
 _TINY, _HUGE = 1e-30, 1e15
 _FLOOR_ITEMS = 1_024
 """The longest items, multiplied in float32 to begin with: the k-th best of them is a floor for all others."""
-_BLOCKS_TOGETHER = 8
-"""Blocks searched for all queries of a thread before the next ones: their codes stay in the core's own cache."""
 _QUERIES_TOGETHER = 512
 
 
@@ -151,21 +149,19 @@ class FlatIndex:
         floors = self._floors(queries, norms, seen, allowed, out[0].shape[1])
         seen_rows = sort_within(seen.indptr, seen.item_rows)
         counts = np.zeros(n_queries, np.int64)
-        for first in range(*blocks, _BLOCKS_TOGETHER):
-            search_blocks(
-                first, min(first + _BLOCKS_TOGETHER, blocks[1]),
-                self._codes, self._scales, self._errors, self._norms, self._sorted, self._rows,
-                queries, codes, scales, errors, _above(norms), sums,
-                seen.indptr, seen_rows, allowed, floors, counts, *out,
-            )  # fmt: skip
+        search_blocks(
+            *blocks,
+            self._codes, self._scales, self._errors, self._norms, self._sorted, self._rows,
+            queries, codes, scales, errors, _above(norms), sums,
+            seen.indptr, seen_rows, allowed, floors, counts, *out,
+        )  # fmt: skip
         sort_heaps(counts, *out)
 
     def _floors(
         self, queries: Floats, norms: Doubles, seen: Histories, allowed: npt.NDArray[np.bool_], k: int
     ) -> Floats:
         """A score (B,) that the k-th best item of each query surely reaches; -inf where not so many are left."""
-        from foretaste.models.kernels.flat import MARGIN
-        from foretaste.models.kernels.topk import top_k
+        from foretaste.models.kernels.flat import MARGIN, floors_of
 
         longest = self._sorted[:_FLOOR_ITEMS]
         scores = queries @ longest.T
@@ -175,9 +171,9 @@ class FlatIndex:
         scores[owners[near], places[near]] = -np.inf
         if len(allowed):
             scores[:, ~allowed[self._rows[: len(longest)]]] = -np.inf
-        rows, best = _empty(len(queries), k)
-        top_k(scores, k, rows, best)
-        floors = best[:, -1] - MARGIN * _above(norms) * self._norms[0]
+        floors = np.empty(len(queries), np.float32)
+        floors_of(scores, k, floors)
+        floors -= MARGIN * _above(norms) * self._norms[0]
         return np.where(np.isfinite(floors), floors, np.float32(-np.inf))
 
 

@@ -119,6 +119,25 @@ def _exceed(typing_context: Any, a: Any, b: Any, bound: Any) -> Any:
     return types.uint32(_VECTOR, _VECTOR, _VECTOR), generate
 
 
+def _mark_above(typing_context: Any, a: Any, b: Any, bound: Any, mask: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        found = arguments[3]
+        for n in range(2):
+            above = builder.icmp_signed(">", arguments[n], arguments[2])
+            found = builder.or_(found, builder.sext(above, _SHORTS))
+        return found
+
+    return _VECTOR(_VECTOR, _VECTOR, _VECTOR, _VECTOR), generate
+
+
+def _is_any(typing_context: Any, mask: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        negative = builder.icmp_signed("<", arguments[0], ir.Constant(_SHORTS, [0] * LANES))
+        return builder.icmp_unsigned("!=", builder.bitcast(negative, _SHORT), ir.Constant(_SHORT, 0))
+
+    return types.boolean(_VECTOR), generate
+
+
 def _lowest_bit(typing_context: Any, mask: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.sext(builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1)), ir.IntType(64))
@@ -139,5 +158,9 @@ add_byte_products: Any = intrinsic(_add_byte_products)
 products must lie within a short integer."""
 exceed: Any = intrinsic(_exceed)
 """``exceed(a, b, bound)``: a bit for each of the 32 lanes of a and b that is above that of ``bound``."""
+mark_above: Any = intrinsic(_mark_above)
+"""``mark_above(a, b, bound, marks)``: marks, with those lanes set where a or b is above ``bound``."""
+is_any: Any = intrinsic(_is_any)
+"""``is_any(marks)``: whether a lane is set."""
 lowest_bit: Any = intrinsic(_lowest_bit)
 """``lowest_bit(mask)``: the place of the lowest bit that is set; ``mask`` is not 0."""

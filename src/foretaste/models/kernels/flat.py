@@ -8,22 +8,27 @@ only the few others are multiplied in float32.
 import numpy as np
 import numpy.typing as npt
 
+from foretaste.models.kernels.als_vectors import prefetch
 from foretaste.models.kernels.byte_vectors import (
     LANES,
     add_byte_products,
     exceed,
+    is_any,
     load_shorts,
     lowest_bit,
+    mark_above,
     repeat_pair,
     splat_short,
 )
 from foretaste.models.kernels.jit import kernel
+from foretaste.models.kernels.neighbours import kth_largest
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
+Shorts = npt.NDArray[np.int16]
 
 BLOCK = 256
 """Items that share a scale, a bound of the norm and a bound of the rounding error."""
@@ -31,9 +36,33 @@ TILE = 32
 """Items of a tile: two vectors."""
 QUERIES = 4
 """Queries of a tile."""
+LINE = 16
+"""float32 in a line of the cache."""
+MANY = 8
+"""Items that are multiplied exactly together, at least, except at the end."""
+LANES_OF_FLOORS = 128
 MARGIN = np.float32(2e-5)
 """Share of ‖q‖‖x‖ that a float32 product may be wrong by, twice over."""
 ZERO = np.float32(0.0)
+
+
+@kernel
+def floors_of(scores: Floats, k: int, out: Floats) -> None:
+    """A value (B,) that the k-th largest of each row of ``scores`` (B, n) reaches; NaN never counts.
+
+    It is the k-th largest of the maxima over every m-th column, m being 128 or more: quickly found and hardly less.
+    """
+    n = scores.shape[1]
+    m = min(n, max(LANES_OF_FLOORS, 4 * k))
+    maxima = np.empty(m, np.float32)
+    for b in range(len(scores)):
+        row = scores[b]
+        maxima[:] = -np.inf
+        for start in range(0, n, m):
+            for j in range(min(m, n - start)):
+                score = row[start + j]
+                maxima[j] = max(maxima[j], score)
+        out[b] = kth_largest(maxima, k)
 
 
 @kernel
@@ -148,6 +177,64 @@ def _short_floor(floor: np.float32, slack: np.float32, unit: np.float64) -> np.i
 
 
 @kernel
+def _scan_block(
+    codes: Bytes,
+    first_byte: int,
+    n_vectors: int,
+    query_codes: Ints,
+    first_query: int,
+    starts: Shorts,
+    limits: Shorts,
+    hit_places: Longs,
+    hit_queries: Longs,
+    n_hits: int,
+) -> int:
+    """List the (place in the block, query) of four queries whose rough product exceeds the query's limit.
+
+    The block's codes begin at ``first_byte`` and hold ``n_vectors`` (even) vectors. Returns the new number of hits.
+    """
+    n_queries, n_pairs = query_codes.shape
+    flat = query_codes.reshape(-1)
+    # A tile that lacks queries does its last one again, and its hits are dropped.
+    b1, b2 = min(first_query + 1, n_queries - 1), min(first_query + 2, n_queries - 1)
+    b3 = min(first_query + 3, n_queries - 1)
+    p0, p1, p2, p3 = first_query * n_pairs, b1 * n_pairs, b2 * n_pairs, b3 * n_pairs
+    start0, start1 = splat_short(starts[first_query]), splat_short(starts[b1])
+    start2, start3 = splat_short(starts[b2]), splat_short(starts[b3])
+    limit0, limit1 = splat_short(limits[first_query]), splat_short(limits[b1])
+    limit2, limit3 = splat_short(limits[b2]), splat_short(limits[b3])
+    nothing = splat_short(np.int16(0))
+    masks = np.empty(QUERIES, np.uint32)
+    for vector in range(0, n_vectors, 2):
+        left = first_byte + vector * n_pairs * 2 * LANES
+        right = left + n_pairs * 2 * LANES
+        a0, a1, a2, a3 = start0, start1, start2, start3
+        c0, c1, c2, c3 = start0, start1, start2, start3
+        for p in range(n_pairs):
+            x, y = load_shorts(codes, left + p * 2 * LANES), load_shorts(codes, right + p * 2 * LANES)
+            q0, q1 = repeat_pair(flat, p0 + p), repeat_pair(flat, p1 + p)
+            a0, c0 = add_byte_products(a0, x, q0), add_byte_products(c0, y, q0)
+            a1, c1 = add_byte_products(a1, x, q1), add_byte_products(c1, y, q1)
+            q2, q3 = repeat_pair(flat, p2 + p), repeat_pair(flat, p3 + p)
+            a2, c2 = add_byte_products(a2, x, q2), add_byte_products(c2, y, q2)
+            a3, c3 = add_byte_products(a3, x, q3), add_byte_products(c3, y, q3)
+        marks = mark_above(a0, c0, limit0, nothing)
+        marks = mark_above(a1, c1, limit1, marks)
+        marks = mark_above(a2, c2, limit2, marks)
+        if not is_any(mark_above(a3, c3, limit3, marks)):
+            continue
+        masks[0], masks[1] = exceed(a0, c0, limit0), exceed(a1, c1, limit1)
+        masks[2], masks[3] = exceed(a2, c2, limit2), exceed(a3, c3, limit3)
+        for m in range(min(QUERIES, n_queries - first_query)):
+            mask = masks[m]
+            while mask != 0:
+                hit_places[n_hits], hit_queries[n_hits] = vector * LANES + lowest_bit(mask), first_query + m
+                mask &= mask - np.uint32(1)
+                n_hits += 1
+    return n_hits
+
+
+@kernel
 def search_blocks(
     first_block: int,
     stop_block: int,
@@ -175,87 +262,55 @@ def search_blocks(
 
     Items (n, F) come in blocks of descending norm: ``codes`` as :func:`encode_block` writes them, ``scales``,
     ``errors`` and ``norms`` for each block, ``rows`` (n,) what an item is called. ``floors`` (B,) is a score that the
-    k-th best surely reaches. ``seen_rows[seen_indptr[b]:seen_indptr[b + 1]]``, ascending, are left out for query b,
-    as is what ``allowed`` (I,) is false for (empty: nothing).
-    ``out_rows``, ``out_scores`` (B, k) and ``counts`` (B,) are the heaps.
+    k-th best surely reaches, and is raised. ``seen_rows[seen_indptr[b]:seen_indptr[b + 1]]``, ascending, are left out
+    for query b, as is what ``allowed`` (I,) is false for (empty: nothing). ``out_rows``, ``out_scores`` (B, k) and
+    ``counts`` (B,) are the heaps.
     """
-    n_items, n_pairs, k = len(items), query_codes.shape[1], out_scores.shape[1]
-    flat = query_codes.reshape(-1)
-    n_queries = len(queries)
-    tile_bytes = n_pairs * 2 * LANES  # of one vector of items
-    limits = np.empty(QUERIES, np.int16)
-    starts = np.empty(QUERIES, np.int16)
-    slacks = np.empty(QUERIES, np.float32)
-    units = np.empty(QUERIES, np.float64)
-    masks = np.empty(QUERIES, np.uint32)
-    for first_query in range(0, n_queries, QUERIES):
-        own = min(QUERIES, n_queries - first_query)
-        # A tile that lacks queries does its last one again, with a limit that nothing exceeds.
-        p0 = first_query * n_pairs
-        p1 = min(first_query + 1, n_queries - 1) * n_pairs
-        p2 = min(first_query + 2, n_queries - 1) * n_pairs
-        p3 = min(first_query + 3, n_queries - 1) * n_pairs
-        for block in range(first_block, stop_block):
+    n_items, width = items.shape
+    n_queries, n_pairs = query_codes.shape
+    k = out_scores.shape[1]
+    flat_items = items.reshape(-1)
+    starts, limits = np.empty(n_queries, np.int16), np.empty(n_queries, np.int16)
+    for b in range(n_queries):
+        starts[b] = np.int16(-128 * query_sums[b])  # codes are 128 too large
+    hit_places = np.empty(MANY + QUERIES * BLOCK, np.int64)
+    hit_queries = np.empty(MANY + QUERIES * BLOCK, np.int64)
+    open_tiles = np.arange(0, n_queries, QUERIES)
+    n_open = len(open_tiles)
+    for block in range(first_block, stop_block):
+        first_item = block * BLOCK
+        n_vectors = min(BLOCK, ((n_items - first_item + TILE - 1) // TILE) * TILE) // LANES
+        n_hits, n_still = 0, 0
+        for place in range(n_open):
+            first_query = open_tiles[place]
             is_open = False
-            for m in range(QUERIES):
-                limits[m] = 32767
-                starts[m] = 0
-                if m >= own:
-                    continue
-                b = first_query + m
-                reach = query_norms[b] * norms[block]
-                floor = max(floors[b], out_scores[b, 0]) if counts[b] == k else floors[b]
-                if reach * (1 + MARGIN) < floor:
-                    continue
-                is_open = True
+            for b in range(first_query, min(first_query + QUERIES, n_queries)):
+                reach = query_norms[b] * norms[block] * (1 + MARGIN)
+                is_open = is_open or reach >= floors[b]
                 # |q·x - q̂·x̂| ≤ ‖q - q̂‖‖x‖ + ‖q̂‖‖x - x̂‖, and a little for rounding
-                slacks[m] = query_errors[b] * norms[block] + (query_norms[b] + query_errors[b]) * errors[block]
-                slacks[m] += MARGIN * reach
-                units[m] = query_scales[b] * scales[block]
-                limits[m] = _short_floor(floor, slacks[m], units[m])
-                starts[m] = np.int16(-128 * query_sums[b])  # codes are 128 too large
-            if not is_open:
-                continue
-            start0, start1 = splat_short(starts[0]), splat_short(starts[1])
-            start2, start3 = splat_short(starts[2]), splat_short(starts[3])
-            for tile in range(0, BLOCK, TILE):
-                first_item = block * BLOCK + tile
-                if first_item >= n_items:
-                    break
-                left = (first_item // LANES) * tile_bytes
-                right = left + tile_bytes
-                a0, a1, a2, a3 = start0, start1, start2, start3
-                b0, b1, b2, b3 = start0, start1, start2, start3
-                for p in range(n_pairs):
-                    x, y = load_shorts(codes, left + p * 2 * LANES), load_shorts(codes, right + p * 2 * LANES)
-                    q0, q1 = repeat_pair(flat, p0 + p), repeat_pair(flat, p1 + p)
-                    a0, b0 = add_byte_products(a0, x, q0), add_byte_products(b0, y, q0)
-                    a1, b1 = add_byte_products(a1, x, q1), add_byte_products(b1, y, q1)
-                    q2, q3 = repeat_pair(flat, p2 + p), repeat_pair(flat, p3 + p)
-                    a2, b2 = add_byte_products(a2, x, q2), add_byte_products(b2, y, q2)
-                    a3, b3 = add_byte_products(a3, x, q3), add_byte_products(b3, y, q3)
-                masks[0] = exceed(a0, b0, splat_short(limits[0]))
-                masks[1] = exceed(a1, b1, splat_short(limits[1]))
-                masks[2] = exceed(a2, b2, splat_short(limits[2]))
-                masks[3] = exceed(a3, b3, splat_short(limits[3]))
-                if masks[0] | masks[1] | masks[2] | masks[3] == 0:
-                    continue
-                for m in range(QUERIES):
-                    mask = masks[m]
-                    if mask == 0:
+                slack = query_errors[b] * norms[block] + (query_norms[b] + query_errors[b]) * errors[block]
+                limits[b] = _short_floor(floors[b], slack + MARGIN * reach, query_scales[b] * scales[block])
+            if is_open:  # else the blocks that follow, of shorter items, cannot do it either
+                open_tiles[n_still] = first_query
+                n_still += 1
+                asked = n_hits
+                n_hits = _scan_block(
+                    codes, first_item * n_pairs * 2, n_vectors, query_codes, first_query, starts, limits,
+                    hit_places, hit_queries, n_hits,
+                )  # fmt: skip
+                for n in range(asked, n_hits):
+                    for f in range(0, width, LINE):
+                        prefetch(flat_items, min(first_item + hit_places[n], n_items - 1) * width + f)
+            # Rows come from memory: they are used a little after they were asked for.
+            if n_hits >= MANY or place == n_open - 1:
+                for n in range(n_hits):
+                    i, b = first_item + hit_places[n], hit_queries[n]
+                    if i >= n_items or (len(allowed) > 0 and not allowed[rows[i]]):
                         continue
-                    b = first_query + m
-                    while mask != 0:
-                        i = first_item + lowest_bit(mask)
-                        mask &= mask - np.uint32(1)
-                        if i >= n_items:
-                            break
-                        if len(allowed) > 0 and not allowed[rows[i]]:
-                            continue
-                        if _contains(seen_rows, seen_indptr[b], seen_indptr[b + 1], rows[i]):
-                            continue
-                        score = _product(queries[b], items[i])
-                        counts[b] = offer(score, rows[i], counts[b], out_scores[b], out_rows[b])
+                    if _contains(seen_rows, seen_indptr[b], seen_indptr[b + 1], rows[i]):
+                        continue
+                    counts[b] = offer(_product(queries[b], items[i]), rows[i], counts[b], out_scores[b], out_rows[b])
                     if counts[b] == k:
-                        floor = max(floors[b], out_scores[b, 0])
-                        limits[m] = _short_floor(floor, slacks[m], units[m])
+                        floors[b] = max(floors[b], out_scores[b, 0])
+                n_hits = 0
+        n_open = n_still

@@ -82,7 +82,7 @@ def _chunk_maxima(values: Floats, maxima: Floats) -> None:
 
 
 @kernel
-def _kth_largest(values: Floats, k: int) -> np.float32:
+def kth_largest(values: Floats, k: int) -> np.float32:
     """The ``k``-th largest (from 1) of ``values``, which are reordered (Hoare's selection)."""
     low, high, place = 0, len(values) - 1, k - 1
     while low < high:
@@ -121,7 +121,7 @@ def select_largest(values: Floats, rows: Ints, maxima: Floats, keys: Longs, wher
     if n_chunks > k:
         copy = maxima[n_chunks : 2 * n_chunks]
         copy[:] = chunks
-        bound = _kth_largest(copy, k)
+        bound = kth_largest(copy, k)
     bits = values.view(np.int32)  # of positive floats these are in the same order as the values
     named = len(rows) > 0
     count = 0

@@ -1,0 +1,101 @@
+"""Half a million users, 100,000 items, 22 million actions: seconds and peak memory of fitting and scoring everybody.
+
+Each model runs in a process of its own, which maps the generated pairs from a file, so that the generator's memory does
+not count. There is no peer: the row says what it takes, and fails above the limit.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from benchmarks.rows import Row, rounded, versions
+from benchmarks.speed.als import taste_matrix
+from foretaste.data import Dataset, Interactions, Vocabulary
+from foretaste.models.registry import create_model
+from foretaste.models.threads import n_threads
+
+LIMIT_GB = 6.0
+K = 20
+MODELS = {"ials": {"n_factors": 64}, "item_knn": {"n_neighbours": 100}}
+
+
+def run(*, data: Path | None, quick: bool) -> Iterator[Row]:
+    """A row for each model; needs no data."""
+    shape = (20_000, 5_000, 440_000) if quick else (500_000, 100_000, 22_400_000)
+    with tempfile.TemporaryDirectory() as folder:
+        _in_process("make", folder, json.dumps(shape))
+        for model in MODELS:
+            found = json.loads(_in_process("measure", folder, model))
+            if found["peak_gb"] > LIMIT_GB:
+                raise AssertionError(f"{model} took {found['peak_gb']} GB, more than {LIMIT_GB}")
+            yield {"benchmark": "speed", "name": "scale", **found, "threads": n_threads(), "versions": versions()}
+
+
+def _in_process(*arguments: str) -> str:
+    command = [sys.executable, "-m", "benchmarks.speed.scale", *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def make(folder: Path, shape: tuple[int, int, int]) -> None:
+    """Write the pairs of a generated matrix, sorted by user."""
+    matrix = taste_matrix(*shape)
+    np.save(folder / "shape.npy", np.array(matrix.shape))
+    np.save(folder / "users.npy", np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr)))
+    np.save(folder / "items.npy", matrix.indices.astype(np.int32))
+
+
+def measure(folder: Path, name: str) -> dict[str, object]:
+    """Fit a model and rank everybody; seconds of both and the most memory that the process ever held."""
+    dataset = _dataset(folder)
+    before_gb = _peak_gb()
+    start = perf_counter()
+    model = create_model(name, **MODELS[name]).fit(dataset)
+    fitted = perf_counter()
+    lists = model.recommend(k=K)
+    done = perf_counter()
+    n_lists, n_full = len(lists), int((lists.item_rows[:, -1] >= 0).sum())
+    shape = f"{dataset.n_users:,} × {dataset.n_items:,}, {len(dataset.interactions):,} pairs"
+    settings = ", ".join(f"{key} {value}" for key, value in MODELS[name].items())
+    return {
+        "case": f"{name} ({settings}): {shape}",
+        "fit_s": rounded(fitted - start),
+        "score_s": rounded(done - fitted),
+        "peak_gb": rounded(_peak_gb()),
+        "data_gb": rounded(before_gb),
+        "note": f"{n_full:,} of {n_lists:,} users got {K} items; limit {LIMIT_GB:g} GB",
+    }
+
+
+def _dataset(folder: Path) -> Dataset:
+    shape = np.load(folder / "shape.npy")
+    users, items = (np.load(folder / f"{side}.npy", mmap_mode="r") for side in ("users", "items"))
+    n = len(users)
+    ones, unknown, first = np.ones(n, np.float32), np.full(n, np.nan), np.zeros(n, np.uint8)
+    vocabularies = [Vocabulary([str(row) for row in range(size)]) for size in shape.tolist()]
+    return Dataset(*vocabularies, Interactions(np.asarray(users), np.asarray(items), ones, unknown, first))
+
+
+def _peak_gb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def main(arguments: list[str]) -> None:
+    """``make FOLDER SHAPE`` or ``measure FOLDER MODEL``, in a process of its own."""
+    os.environ.pop("OPENBLAS_CORETYPE", None)
+    task, folder, what = arguments
+    if task == "make":
+        make(Path(folder), tuple(json.loads(what)))
+    else:
+        print(json.dumps(measure(Path(folder), what)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
