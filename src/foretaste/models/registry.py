@@ -25,6 +25,7 @@ BUILT_IN = {
     "user_knn": "foretaste.models.neighbours.user_knn:UserKNN",
     "ease": "foretaste.models.linear.ease:EASE",
     "ials": "foretaste.models.factorization.ials:ImplicitALS",
+    "nmf": "foretaste.models.factorization.nmf:NMF",
     "bpmf": "foretaste.models.factorization.bpmf:BPMF",
     "svd": "foretaste.models.factorization.svd:SVD",
     "svdpp": "foretaste.models.factorization.svdpp:SVDPP",

@@ -27,15 +27,15 @@ class SVDConfig(ModelConfig):
     """Length of the vectors."""
     epochs: PositiveInt = 30
     """Passes over the ratings; the most of them where ``validation_share`` is set."""
-    learning_rate: PositiveFloat = 0.01
+    learning_rate: PositiveFloat = 0.015
     """Size of a step in the first epoch."""
-    learning_rate_decay: float = Field(default=0.95, gt=0, le=1)
+    learning_rate_decay: float = Field(default=0.97, gt=0, le=1)
     """What the learning rate is multiplied by after each epoch."""
     regularization: NonNegativeFloat = 0.06
     """λ of the vectors, counted once for each rating."""
     regularization_bias: NonNegativeFloat = 0.02
     """λ of the biases, counted once for each rating."""
-    start_scale: PositiveFloat = 0.05
+    start_scale: PositiveFloat = 0.02
     """Standard deviation of the vectors at the start."""
     validation_share: float = Field(default=0.0, ge=0, lt=1)
     """Share of the ratings on which the number of epochs is found, before learning from all of them; 0 for none."""

@@ -15,9 +15,9 @@ from foretaste.models.factorization.svd import SVD, PaddedTables, SVDConfig
 class SVDPPConfig(SVDConfig):
     """Settings of :class:`SVDPP`."""
 
-    learning_rate: PositiveFloat = 0.007
+    learning_rate: PositiveFloat = 0.01
     """Size of a step in the first epoch."""
-    regularization: NonNegativeFloat = 0.03
+    regularization: NonNegativeFloat = 0.04
     """λ of the vectors, counted once for each rating."""
 
 
