@@ -21,7 +21,7 @@ RESULTS = FOLDER / "results"
 TABLES = FOLDER / "RESULTS.md"
 LIBRARIES = ("foretaste", "numpy", "scipy", "numba")
 _KEYS = {
-    "accuracy": ("data", "model"),
+    "accuracy": ("data", "task", "model"),
     "speed": ("name", "case"),
     "serving": ("name", "case"),
 }

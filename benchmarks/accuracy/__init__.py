@@ -1,7 +1,8 @@
 """Accuracy on public data, a fresh process for each model.
 
-``settings/DATA.toml`` names the split, how the settings were chosen, and the models with their parameters (or, as
-``skip``, why one is left out). A row that fails says so and the others go on.
+``settings/NAME.toml`` names the split, how the settings were chosen, and the models with their parameters (or, as
+``skip``, why one is left out). NAME is the folder of the data, unless ``folder`` says another one, and ``task`` tells
+apart the rows of several files about one folder. A row that fails says so and the others go on.
 """
 
 import json
@@ -20,17 +21,23 @@ TIMEOUT_S = 3600
 
 
 def data_names() -> list[str]:
-    """The data sets with settings; each is the name of a folder of public data."""
+    """The names there are settings for."""
     return sorted(path.stem for path in SETTINGS.glob("*.toml"))
 
 
 def settings_of(name: str) -> dict[str, Any]:
-    """The settings of one data set."""
-    return tomllib.loads((SETTINGS / f"{name}.toml").read_text(encoding="utf-8"))
+    """The settings of one name, ``folder`` filled in."""
+    return {"folder": name, **tomllib.loads((SETTINGS / f"{name}.toml").read_text(encoding="utf-8"))}
+
+
+def labels_of(settings: dict[str, Any], model: str) -> Row:
+    """The fields that tell a row from all others."""
+    task = {"task": settings["task"]} if "task" in settings else {}
+    return {"benchmark": "accuracy", "data": settings["folder"], **task, "model": model}
 
 
 def run(names: Sequence[str], *, data: Path | None, only: Sequence[str], quick: bool) -> Iterator[Row]:
-    """A row for each model on each data set that was asked for; ``quick`` only random, popular and item_knn.
+    """A row for each model on each data set that was asked for; ``quick`` only those that are there in a moment.
 
     Raises:
         ConfigurationError: no folder of data.
@@ -51,22 +58,24 @@ def run(names: Sequence[str], *, data: Path | None, only: Sequence[str], quick: 
         for model in settings_of(name)["models"]:
             if wanted and (name, model) not in wanted:
                 continue
-            if quick and model not in {"random", "popular", "item_knn"}:
+            if quick and model not in {"random", "popular", "item_knn", "mean", "bias"}:
                 continue
             yield _row(name, model, data)
 
 
 def _row(name: str, model: str, data: Path) -> Row:
-    if not (data / name).is_dir():
-        return {"benchmark": "accuracy", "data": name, "model": model, "skipped": f"{data / name} is not there"}
-    if why := settings_of(name)["models"][model].get("skip"):
-        return {"benchmark": "accuracy", "data": name, "model": model, "skipped": why}
-    command = [sys.executable, "-m", "benchmarks.accuracy.one", name, model, str(data / name)]
+    settings = settings_of(name)
+    labels, folder = labels_of(settings, model), data / settings["folder"]
+    if not folder.is_dir():
+        return {**labels, "skipped": f"{folder} is not there"}
+    if why := settings["models"][model].get("skip"):
+        return {**labels, "skipped": why}
+    command = [sys.executable, "-m", "benchmarks.accuracy.one", name, model, str(folder)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
-        return {"benchmark": "accuracy", "data": name, "model": model, "error": f"took over {TIMEOUT_S} s"}
+        return {**labels, "error": f"took over {TIMEOUT_S} s"}
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or [f"ended with status {done.returncode}"])[-1]
-        return {"benchmark": "accuracy", "data": name, "model": model, "error": last}
+        return {**labels, "error": last}
     return {**json.loads(done.stdout.splitlines()[-1]), "versions": versions()}

@@ -1,6 +1,8 @@
 """One model on one data set, in this process: ``python -m benchmarks.accuracy.one DATA MODEL FOLDER`` prints a row.
 
-``peak_mb`` is the largest resident size of the whole process: Python, libraries, data and model.
+``peak_mb`` is the largest resident size of the whole process: Python, libraries, data and model. Where the split is
+«folds», the model is fitted on each in turn; metrics are means over the folds, and ± is the standard deviation between
+them.
 """
 
 import json
@@ -8,14 +10,18 @@ import resource
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from benchmarks.accuracy import settings_of
-from benchmarks.rows import rounded
+import numpy as np
+
+from benchmarks.accuracy import labels_of, settings_of
+from benchmarks.rows import Row, rounded
 from foretaste.data import read_dataset, read_split
 from foretaste.errors import ForetasteError
 from foretaste.evaluation import Split, create_splitter, evaluate, given_split
-from foretaste.models import create_model
+from foretaste.models import Recommender, create_model
 
+RATING_METRICS = ("rmse", "mae")
 METRICS = ("recall@20", "ndcg@20", "precision@20", "hit_rate@20", "catalog_coverage@20")
 
 
@@ -25,35 +31,67 @@ def main() -> int:
     settings = settings_of(name)
     parameters = dict(settings["models"][model_name])
     kind = parameters.pop("kind", model_name)
+    judge = _judge_folds if settings["split"]["kind"] == "folds" else _judge_lists
     try:
-        split = _split(settings["split"], Path(folder))
-        model = create_model(kind, **parameters)
-        start = time.perf_counter()
-        model.fit(split.train)
-        fit_s = time.perf_counter() - start
-        judged = evaluate(model, split, METRICS, known_users_only=settings["split"].get("known_users_only", False))
+        judged = judge(kind, parameters, settings["split"], Path(folder))
     except ForetasteError as exc:
         print(exc, file=sys.stderr)
         return 1
-    values = {label: rounded(judged.values[label].mean) for label in METRICS}
-    intervals = {
-        f"{label} ±": _half_width(judged.values[label].low, judged.values[label].high) for label in METRICS[:2]
-    }
     row = {
-        "benchmark": "accuracy",
-        "data": name,
-        "model": model_name,
-        **values,
-        **intervals,
-        "fit_s": rounded(fit_s, 3),
-        "score_s": rounded(judged.seconds, 3),
+        **labels_of(settings, model_name),
+        **judged,
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        "protocol": judged.protocol,
         "tuned": settings["tuned"],
         "settings": json.dumps(parameters),
     }
     print(json.dumps(row))
     return 0
+
+
+def _judge_lists(kind: str, parameters: dict[str, Any], options: dict[str, Any], folder: Path) -> Row:
+    """Full ranking on one split."""
+    split = _split(options, folder)
+    model, fit_s = _fitted(kind, parameters, split)
+    judged = evaluate(model, split, METRICS, known_users_only=options.get("known_users_only", False))
+    intervals = {
+        f"{label} ±": _half_width(judged.values[label].low, judged.values[label].high) for label in METRICS[:2]
+    }
+    return {
+        **{label: rounded(judged.values[label].mean) for label in METRICS},
+        **intervals,
+        "fit_s": rounded(fit_s, 3),
+        "score_s": rounded(judged.seconds, 3),
+        "protocol": judged.protocol,
+    }
+
+
+def _judge_folds(kind: str, parameters: dict[str, Any], options: dict[str, Any], folder: Path) -> Row:
+    """Predicted ratings of every fold, each in turn the test part."""
+    found: list[list[float]] = []
+    seconds = np.zeros(2)
+    for fold in range(1, options["folds"] + 1):
+        split = given_split(*read_split(folder, fold=fold))
+        model, fit_s = _fitted(kind, parameters, split)
+        judged = evaluate(model, split, RATING_METRICS, n_resamples=1)
+        found.append([judged.values[label].mean for label in RATING_METRICS])
+        seconds += (fit_s, judged.seconds)
+    values, spread = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
+    return {
+        **{label: rounded(value) for label, value in zip(RATING_METRICS, values.tolist(), strict=True)},
+        **{f"{label} ±": rounded(value, 2) for label, value in zip(RATING_METRICS, spread.tolist(), strict=True)},
+        "fit_s": rounded(seconds[0] / options["folds"], 3),
+        "score_s": rounded(seconds[1] / options["folds"], 3),
+        "protocol": f"{options['folds']} given folds, each in turn the test part; every test rating is predicted, "
+        "those of users and items new to train included; kept within the scale",
+    }
+
+
+def _fitted(kind: str, parameters: dict[str, Any], split: Split) -> tuple[Recommender, float]:
+    """A model fitted on train, and the seconds that took."""
+    model = create_model(kind, **parameters)
+    start = time.perf_counter()
+    model.fit(split.train)
+    return model, time.perf_counter() - start
 
 
 def _split(options: dict[str, object], folder: Path) -> Split:
