@@ -41,6 +41,7 @@ BUILT_IN = {
     "bpr": "foretaste.models.factorization.bpr:BPR",
     "warp": "foretaste.models.factorization.warp:WARP",
     "logistic_mf": "foretaste.models.factorization.logistic_mf:LogisticMF",
+    "nmf": "foretaste.models.factorization.nmf:NMF",
     "bpmf": "foretaste.models.factorization.bpmf:BPMF",
     "svd": "foretaste.models.factorization.svd:SVD",
     "svdpp": "foretaste.models.factorization.svdpp:SVDPP",

@@ -18,6 +18,7 @@ ADJUSTED = {
         "parameters": {"n_factors": 3, "item_exponent": 0.5, "user_exponent": 0.5}
     },  # with as many factors as items nothing is left to infer
     "bpmf": {"parameters": {"n_factors": 4, "epochs": 40, "burn_in": 10}, "learns_taste": False},  # as for svd
+    "nmf": {"parameters": {"n_factors": 4}},
     "svd": {"parameters": {"n_factors": 16}, "learns_taste": False},  # the board's ratings are all the same
     "svdpp": {"parameters": {"n_factors": 16}, "learns_taste": False, "fold_in_overlap": 0.8},
     "user_knn": {"learns_taste": True},

@@ -131,9 +131,8 @@ class BPMF(RatingFactors):
         """The samples side by side; divided so that the product of all is the mean of the products."""
         weight = np.float32(1 / np.sqrt(len(samples)))
         parts = [sample for sample, _, _ in samples]
-        self.user_bias = np.asarray(np.mean([bias for _, bias, _ in samples], axis=0, dtype=np.float64), np.float32)
-        tastes = np.concatenate([taste for _, _, taste in samples], axis=1)
-        self.user_factors: Floats = np.asarray(weight * tastes, np.float32)
+        self.user_bias = np.stack([bias for _, bias, _ in samples]).mean(axis=0, dtype=np.float64).astype(np.float32)
+        self.user_factors = weight * np.concatenate([taste for _, _, taste in samples], axis=1)
         self.item_biases = np.stack([part.item_bias for part in parts], axis=1)
         self.item_factors = np.asarray(
             weight * np.concatenate([part.item_factors for part in parts], axis=1), np.float32

@@ -1,7 +1,7 @@
 """Biased matrix factorisation of ratings, by stochastic gradient descent."""
 
 from functools import partial
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,9 @@ from foretaste.models.factorization.rating_factors import (
 from foretaste.models.kernels.als_vectors import WIDTH
 from foretaste.models.reasons import to_history
 
+Entries = tuple[npt.NDArray[np.int64], Rows, Floats]
+"""Row ends (U + 1,), items and standardised ratings of every user, one after the other."""
+
 
 class SVDConfig(ModelConfig):
     """Settings of :class:`SVD`."""
@@ -27,15 +30,15 @@ class SVDConfig(ModelConfig):
     """Length of the vectors."""
     epochs: PositiveInt = 30
     """Passes over the ratings; the most of them where ``validation_share`` is set."""
-    learning_rate: PositiveFloat = 0.01
+    learning_rate: PositiveFloat = 0.015
     """Size of a step in the first epoch."""
-    learning_rate_decay: float = Field(default=0.95, gt=0, le=1)
+    learning_rate_decay: float = Field(default=0.97, gt=0, le=1)
     """What the learning rate is multiplied by after each epoch."""
     regularization: NonNegativeFloat = 0.06
     """λ of the vectors, counted once for each rating."""
     regularization_bias: NonNegativeFloat = 0.02
     """λ of the biases, counted once for each rating."""
-    start_scale: PositiveFloat = 0.05
+    start_scale: PositiveFloat = 0.02
     """Standard deviation of the vectors at the start."""
     validation_share: float = Field(default=0.0, ge=0, lt=1)
     """Share of the ratings on which the number of epochs is found, before learning from all of them; 0 for none."""
@@ -126,13 +129,13 @@ class SVD(RatingFactors):
         """Learn for ``epochs``; the best number of them by the error on ``judged``, where that is given."""
         config = self.config
         rng = np.random.default_rng(config.seed)
-        columns, values = _shuffled_within_rows(ratings, self._standardized(ratings), rng)
+        entries = _shuffled(ratings, self._standardized(ratings), rng)
         padded = PaddedTables({name: getattr(self, name) for name in self._learnt_names()})
         best, best_error = epochs, np.inf
         for epoch in range(epochs):
             order = rng.permutation(ratings.shape[0]).astype(np.int32)
             rate = config.learning_rate * config.learning_rate_decay ** (first + epoch)
-            squares = self._pass(padded, order, (ratings.indptr.astype(np.int64), columns, values), rate)
+            squares = self._pass(padded, order, entries, rate)
             if judged is None:
                 loss = self.scale * float(np.sqrt(squares / max(1, ratings.nnz)))
                 self._report(epoch + 1, epochs, loss if np.isfinite(loss) else None)
@@ -158,9 +161,7 @@ class SVD(RatingFactors):
         predicted = self._pair_scores(user_rows.astype(np.int32), item_rows.astype(np.int32))
         return float(np.square(predicted - values, dtype=np.float64).mean())
 
-    def _pass(
-        self, tables: "PaddedTables", order: Rows, entries: tuple[npt.NDArray[np.int64], Rows, Floats], rate: float
-    ) -> float:
+    def _pass(self, tables: "PaddedTables", order: Rows, entries: Entries, rate: float) -> float:
         from foretaste.models.kernels.rating_sgd import svd_epoch
 
         config = self.config
@@ -244,8 +245,10 @@ class PaddedTables(dict[str, Floats]):
             setattr(model, name, table.copy())
 
 
-def _shuffled_within_rows(ratings: sparse.csr_array, values: Floats, rng: np.random.Generator) -> tuple[Rows, Floats]:
-    """Columns and values with each user's ratings in a random order."""
-    rows = np.repeat(np.arange(ratings.shape[0]), np.diff(ratings.indptr))
-    order = np.lexsort((rng.random(ratings.nnz), rows))
-    return cast("Rows", ratings.indices[order].astype(np.int32)), values[order]
+def _shuffled(ratings: sparse.csr_array, values: Floats, rng: np.random.Generator) -> Entries:
+    """The ratings by user, those of each in a random order."""
+    from foretaste.models.kernels.rating_sgd import shuffle_rows
+
+    indptr, columns, values = ratings.indptr.astype(np.int64), ratings.indices.astype(np.int32), values.copy()
+    shuffle_rows(indptr, columns, values, rng.random(len(columns), dtype=np.float32))
+    return indptr, columns, values

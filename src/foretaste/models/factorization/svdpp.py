@@ -3,21 +3,20 @@
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import NonNegativeFloat, PositiveFloat
 from scipy import sparse
 
 from foretaste.models.base import Rows
 from foretaste.models.factorization.rating_factors import Floats
-from foretaste.models.factorization.svd import SVD, PaddedTables, SVDConfig
+from foretaste.models.factorization.svd import SVD, Entries, PaddedTables, SVDConfig
 
 
 class SVDPPConfig(SVDConfig):
     """Settings of :class:`SVDPP`."""
 
-    learning_rate: PositiveFloat = 0.007
+    learning_rate: PositiveFloat = 0.01
     """Size of a step in the first epoch."""
-    regularization: NonNegativeFloat = 0.03
+    regularization: NonNegativeFloat = 0.04
     """λ of the vectors, counted once for each rating."""
 
 
@@ -57,9 +56,7 @@ class SVDPP(SVD):
         counts = np.maximum(np.diff(ratings.indptr), 1).astype(np.float32)
         return np.asarray((ones @ self.implicit_factors) / np.sqrt(counts)[:, None], np.float32)
 
-    def _pass(
-        self, tables: PaddedTables, order: Rows, entries: tuple[npt.NDArray[np.int64], Rows, Floats], rate: float
-    ) -> float:
+    def _pass(self, tables: PaddedTables, order: Rows, entries: Entries, rate: float) -> float:
         from foretaste.models.kernels.rating_sgd import svdpp_epoch
 
         config = self.config

@@ -184,3 +184,14 @@ def svdpp_epoch(
             for f in range(0, width, WIDTH):
                 store(implicit_table, row + f, multiply_add(kept, load(implicit_table, row + f), load(after, f)))
     return squares
+
+
+@kernel
+def shuffle_rows(indptr: Longs, columns: Ints, ratings: Floats, chances: Floats) -> None:
+    """Put each row's entries in a random order, by ``chances`` in [0, 1) of every entry (Fisher and Yates)."""
+    for row in range(len(indptr) - 1):
+        start = indptr[row]
+        for n in range(indptr[row + 1] - 1, start, -1):
+            other = start + min(np.int64(chances[n] * np.float32(n + 1 - start)), n - start)
+            columns[n], columns[other] = columns[other], columns[n]
+            ratings[n], ratings[other] = ratings[other], ratings[n]
