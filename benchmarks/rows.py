@@ -2,8 +2,9 @@
 
 A speed row has ``benchmark`` («speed»), ``name``, ``ours``, ``peer``, ``peer_name``, ``ratio`` (above 1: we are
 better), ``unit``, ``threads`` and ``versions``; ``case`` tells apart several rows of one name. An accuracy row has
-``benchmark`` («accuracy»), ``data``, ``model``, its metrics, ``fit_s``, ``score_s``, ``peak_mb`` and ``protocol``. A
-row with ``error`` failed; one with ``skipped`` was left out on purpose, and says why.
+``benchmark`` («accuracy»), ``data`` (the folder), ``task`` where a folder has several, ``model``, its metrics,
+``fit_s``, ``score_s``, ``peak_mb`` and ``protocol``. A row with ``error`` failed; one with ``skipped`` was left out on
+purpose, and says why.
 """
 
 import json
@@ -21,7 +22,7 @@ RESULTS = FOLDER / "results"
 TABLES = FOLDER / "RESULTS.md"
 LIBRARIES = ("foretaste", "numpy", "scipy", "numba")
 _KEYS = {
-    "accuracy": ("data", "model"),
+    "accuracy": ("data", "task", "model"),
     "speed": ("name", "case"),
     "serving": ("name", "case"),
 }

@@ -1,7 +1,8 @@
 """Accuracy on public data, a fresh process for each model.
 
 ``settings/DATA.toml`` names the split, how the settings were chosen, and the models with their parameters (or, as
-``skip``, why one is left out). A row that fails says so and the others go on.
+``skip``, why one is left out). Where a data set has several tasks, the settings name the ``folder`` and the ``task``. A
+row that fails says so and the others go on.
 """
 
 import json
@@ -20,13 +21,20 @@ TIMEOUT_S = 3600
 
 
 def data_names() -> list[str]:
-    """The data sets with settings; each is the name of a folder of public data."""
+    """The names of the settings: a folder of public data, or one with a task behind it."""
     return sorted(path.stem for path in SETTINGS.glob("*.toml"))
 
 
 def settings_of(name: str) -> dict[str, Any]:
     """The settings of one data set."""
     return tomllib.loads((SETTINGS / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def labels_of(name: str) -> Row:
+    """What a row says about its settings: the folder as ``data``, and the ``task`` where there is one."""
+    settings = settings_of(name)
+    task = {"task": settings["task"]} if "task" in settings else {}
+    return {"benchmark": "accuracy", "data": settings.get("folder", name), **task}
 
 
 def run(names: Sequence[str], *, data: Path | None, only: Sequence[str], quick: bool) -> Iterator[Row]:
@@ -57,16 +65,18 @@ def run(names: Sequence[str], *, data: Path | None, only: Sequence[str], quick: 
 
 
 def _row(name: str, model: str, data: Path) -> Row:
-    if not (data / name).is_dir():
-        return {"benchmark": "accuracy", "data": name, "model": model, "skipped": f"{data / name} is not there"}
+    labels = {**labels_of(name), "model": model}
+    folder = data / str(labels["data"])
+    if not folder.is_dir():
+        return {**labels, "skipped": f"{folder} is not there"}
     if why := settings_of(name)["models"][model].get("skip"):
-        return {"benchmark": "accuracy", "data": name, "model": model, "skipped": why}
-    command = [sys.executable, "-m", "benchmarks.accuracy.one", name, model, str(data / name)]
+        return {**labels, "skipped": why}
+    command = [sys.executable, "-m", "benchmarks.accuracy.one", name, model, str(folder)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
-        return {"benchmark": "accuracy", "data": name, "model": model, "error": f"took over {TIMEOUT_S} s"}
+        return {**labels, "error": f"took over {TIMEOUT_S} s"}
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or [f"ended with status {done.returncode}"])[-1]
-        return {"benchmark": "accuracy", "data": name, "model": model, "error": last}
+        return {**labels, "error": last}
     return {**json.loads(done.stdout.splitlines()[-1]), "versions": versions()}

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.accuracy import settings_of
+from benchmarks.accuracy import labels_of, settings_of
 from benchmarks.rows import rounded
 from foretaste.data import read_dataset, read_split
 from foretaste.errors import ForetasteError
@@ -40,8 +40,7 @@ def main() -> int:
         f"{label} ±": _half_width(judged.values[label].low, judged.values[label].high) for label in METRICS[:2]
     }
     row = {
-        "benchmark": "accuracy",
-        "data": name,
+        **labels_of(name),
         "model": model_name,
         **values,
         **intervals,

@@ -8,8 +8,8 @@ import pytest
 
 import foretaste
 
-HOMES = ["foretaste", "foretaste.data", "foretaste.data.sampling", "foretaste.events", "foretaste.models",
-         "foretaste.testing"]  # fmt: skip
+HOMES = ["foretaste", "foretaste.data", "foretaste.data.sampling", "foretaste.events",
+         "foretaste.features", "foretaste.models", "foretaste.testing"]  # fmt: skip
 
 
 @pytest.mark.parametrize("home", HOMES)

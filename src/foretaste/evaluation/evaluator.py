@@ -85,12 +85,10 @@ def evaluate(
 ) -> Evaluation:
     """Rank all items for every user of the test part and judge the lists.
 
-    Candidates are all items, without those of the user's train part unless ``exclude_seen`` is False; what is
-    relevant is what
-    the test part gives a weight above 0 and train does not hold. A user who is new to train is ranked by models that
-    need no
-    history, and gets an empty list, which counts as a miss, from the others; ``known_users_only`` leaves such users
-    out.
+    Candidates are all items, or those that the split names, without those of the user's train part unless
+    ``exclude_seen`` is False; what is relevant is what the test part gives a weight above 0 and train does not hold. A
+    user who is new to train is ranked by models that need no history, and gets an empty list, which counts as a miss,
+    from the others; ``known_users_only`` leaves such users out.
 
     Raises:
         DataInsufficientError: no user of the test part has anything to find.
@@ -104,7 +102,9 @@ def evaluate(
     values: dict[str, Value] = {}
     per_user: dict[str, Floats] = {}
     if listed:
-        per_user, exposures = _judge_lists(model, users, truth, catalogue, listed, exclude_seen=exclude_seen)
+        per_user, exposures = _judge_lists(
+            model, users, truth, catalogue, listed, exclude_seen=exclude_seen, allowed=split.candidates
+        )
         values |= _list_values(listed, per_user, exposures, catalogue, n_resamples=n_resamples, seed=seed)
     ratings = [metric for metric in parsed if isinstance(metric, RatingMetric)]
     warnings = _warnings(split, users, n_known)
@@ -114,9 +114,7 @@ def evaluate(
             warnings = (*warnings, f"model {model.name!r} predicts no ratings: its rating errors mean nothing")
     masked = "train items left out" if exclude_seen else "train items included"
     known = " known to train" if known_users_only else ""
-    protocol = (
-        f"{split.protocol}; full ranking of {split.train.n_items} items, {masked}; {len(users)} users{known} judged"
-    )
+    protocol = f"{split.protocol}; {_ranked(split)}, {masked}; {len(users)} users{known} judged"
     order = [metric.label for metric in parsed]
     return Evaluation(
         {label: values[label] for label in order},
@@ -126,6 +124,12 @@ def evaluate(
         warnings,
         per_user,
     )
+
+
+def _ranked(split: Split) -> str:
+    if split.candidates is None:
+        return f"full ranking of {split.train.n_items} items"
+    return f"ranking of {int(split.candidates.sum())} of {split.train.n_items} items only"
 
 
 def _truth(split: Split, *, exclude_seen: bool, known_users_only: bool) -> tuple[npt.NDArray[np.int32], Truth, int]:
@@ -164,6 +168,7 @@ def _judge_lists(
     metrics: Sequence[UserMetric | ExposureMetric],
     *,
     exclude_seen: bool,
+    allowed: npt.NDArray[np.bool_] | None,
 ) -> tuple[dict[str, Floats], dict[int, npt.NDArray[np.int64]]]:
     """Values per user of the user metrics, and how often each item was listed for each cutoff."""
     cutoffs = {metric.k for metric in metrics}
@@ -172,7 +177,7 @@ def _judge_lists(
     exposures = {cutoff: np.zeros(catalogue.n_items, np.int64) for cutoff in cutoffs}
     for start in range(0, len(users), BATCH_USERS):
         stop = min(start + BATCH_USERS, len(users))
-        lists = model.recommend(users[start:stop], longest, exclude_seen=exclude_seen, unknown="empty")
+        lists = model.recommend(users[start:stop], longest, exclude_seen=exclude_seen, allowed=allowed, unknown="empty")
         rows = np.full((stop - start, longest), -1, np.int32)
         rows[:, : lists.k] = lists.item_rows  # a small catalogue gives shorter lists
         judged = judge(rows, truth.block(start, stop), catalogue)

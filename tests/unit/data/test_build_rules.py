@@ -132,6 +132,19 @@ def test_likes_and_reading_time_speak_where_nothing_else_does() -> None:
     assert set(data.interactions.type_names) == {"like", "dislike", "read", "purchase", "rating"}
 
 
+def test_reading_time_counts_where_reading_is_the_named_action() -> None:
+    records = [
+        {"user_id": "a", "item_id": "1", "interaction_type": "read", "read_time": 10},
+        {"user_id": "a", "item_id": "2", "interaction_type": "read", "read_time": 30},
+        {"user_id": "a", "item_id": "3", "interaction_type": "read", "read_time": 90},
+        {"user_id": "a", "item_id": "4", "interaction_type": "read"},
+        {"user_id": "a", "item_id": "5", "interaction_type": "view", "read_time": 90},
+    ]
+    data = build_dataset(records)
+    by_item = dict(zip(data.items.ids_of(data.interactions.item_rows), data.interactions.weights.tolist(), strict=True))
+    assert by_item == {"1": pytest.approx(np.log2(1 + 10 / 30)), "2": 1.0, "3": 2.0, "4": 1.0, "5": 1.0}
+
+
 def test_a_rating_given_again_replaces_the_older_one() -> None:
     table = {
         "user_id": ["a"] * 4,

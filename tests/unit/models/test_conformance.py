@@ -25,6 +25,7 @@ VARIANTS = {
     "popular of late": ("popular", {"window_days": 30, "values": "weight"}),
     "trending without decay": ("trending", {"half_life_days": None, "values": "weight", "window_days": 20}),
     "tfidf of titles": ("tfidf", {"columns": ["title", "category"], "half_life_days": 30, "ngrams": (1, 1)}),
+    "content by bm25": ("content", {"vectorization": "bm25", "similarity": "dot"}),
     "weighted by rank": ("weighted", {"parts": CONTENT_AND_FACTORS, "normalization": "rank"}),
     "weighted by minmax": ("weighted", {"parts": CONTENT_AND_FACTORS, "normalization": "minmax"}),
     "weighted ratings": ("weighted", {"parts": [{"model": "bias"}], "normalization": "none"}),

@@ -147,7 +147,10 @@ class Intake:
             values, is_text = parsed.fill_null(np.nan).to_numpy().copy(), text.to_numpy()
         finite = np.isfinite(values)
         unnamed = actions < 0
-        for name, mask in self._unnamed_signals(frame, roles, unnamed & ~finite & ~is_text, values).items():
+        valueless = ~finite & ~is_text
+        read_code = self.actions.names.index(READ) if READ in self.actions.names else MAX_ACTIONS
+        reads = valueless & (actions == read_code)
+        for name, mask in self._unnamed_signals(frame, roles, unnamed & valueless, reads, values).items():
             actions[mask] = self.actions.code(name)
         unnamed &= actions < 0
         fallback = RATING if is_rating else INTERACTION
@@ -171,9 +174,12 @@ class Intake:
         return codes[coded.codes]
 
     def _unnamed_signals(
-        self, frame: pl.DataFrame, roles: Mapping[str, str], free: Mask, values: npt.NDArray[np.float64]
+        self, frame: pl.DataFrame, roles: Mapping[str, str], free: Mask, reads: Mask, values: npt.NDArray[np.float64]
     ) -> dict[str, Mask]:
-        """Actions of rows that name none and bring no value: liked or not, read for some time."""
+        """Actions of rows that name none and bring no value: liked or not, read for some time.
+
+        A row that names the action ``read`` and brings no value has its seconds as the value too.
+        """
         found: dict[str, Mask] = {}
         if "liked" in roles:
             liked = truths(frame[roles["liked"]])
@@ -182,8 +188,9 @@ class Intake:
             free = free & liked.is_null().to_numpy()
         if "read_time" in roles:
             seconds = numbers(frame[roles["read_time"]], role="reading time")[0].fill_null(np.nan).to_numpy()
-            found[READ] = free & (seconds >= 0) & np.isfinite(seconds)
-            values[found[READ]] = seconds[found[READ]]
+            timed = (seconds >= 0) & np.isfinite(seconds)
+            found[READ] = free & timed
+            values[found[READ] | (reads & timed)] = seconds[found[READ] | (reads & timed)]
         return {name: mask for name, mask in found.items() if mask.any()}
 
     def _drop_values(

@@ -19,7 +19,8 @@ class Split:
     """A train and a test part that share users, items and features.
 
     ``protocol`` is a sentence for reports. ``cutoff`` is the time (seconds since 1970 UTC) of the earliest test event
-    of a split by time, else None.
+    of a split by time, else None. ``candidates`` (I,) are the items that may be ranked, None for all.
+    ``held_users`` (U,) and ``held_items`` (I,) are those that train may not know, None where there are no such.
     """
 
     train: Dataset
@@ -27,6 +28,9 @@ class Split:
     name: str
     protocol: str
     cutoff: float | None = None
+    candidates: Mask | None = None
+    held_users: Mask | None = None
+    held_items: Mask | None = None
 
 
 class Splitter(Options, ABC):
@@ -58,6 +62,9 @@ class Splitter(Options, ABC):
             self.name,
             self._protocol(data),
             self._cutoff(interactions, in_test),
+            self._candidates(data, in_test),
+            self._held_users(data, in_test),
+            self._held_items(data, in_test),
         )
 
     @abstractmethod
@@ -72,4 +79,13 @@ class Splitter(Options, ABC):
         return "use more data or another test share"
 
     def _cutoff(self, interactions: Interactions, in_test: Mask) -> float | None:
+        return None
+
+    def _candidates(self, data: Dataset, in_test: Mask) -> Mask | None:
+        return None
+
+    def _held_users(self, data: Dataset, in_test: Mask) -> Mask | None:
+        return None
+
+    def _held_items(self, data: Dataset, in_test: Mask) -> Mask | None:
         return None

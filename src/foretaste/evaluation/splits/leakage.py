@@ -21,18 +21,20 @@ class Leakage:
     item cannot be in a list that leaves out what was seen."""
     late_train_events: int
     """Train events after the earliest test event; only counted for a split by time."""
+    cold_train_events: int = 0
+    """Train events of users or items that train may not know; only counted for splits of cold users or items."""
 
     @property
     def is_clean(self) -> bool:
-        """No event on both sides, and none of train after the beginning of test."""
-        return self.same_events == 0 and self.late_train_events == 0
+        """No event on both sides, none of train after the beginning of test, none of what should be cold."""
+        return self.same_events == 0 and self.late_train_events == 0 and self.cold_train_events == 0
 
     def require_clean(self) -> None:
         """Raise :class:`DataError` when events of test are known to train."""
         if not self.is_clean:
             raise DataError(
                 f"the split leaks: {self.same_events} test events are in train too, {self.late_train_events} train "
-                "events are later than the first test event",
+                f"events are later than the first test event, {self.cold_train_events} are of cold users or items",
                 hint="remove duplicate events before splitting, or split by time",
             )
 
@@ -47,7 +49,17 @@ def check_leakage(split: Split) -> Leakage:
     late = 0
     if split.cutoff is not None:
         late = int((split.train.interactions.timestamps > split.cutoff).sum())
-    return Leakage(len(same), suspects.select(pair).n_unique(), late)
+    return Leakage(len(same), suspects.select(pair).n_unique(), late, _cold_events(split))
+
+
+def _cold_events(split: Split) -> int:
+    known = split.train.interactions
+    cold = np.zeros(len(known), dtype=bool)
+    if split.held_users is not None:
+        cold |= split.held_users[known.user_rows]
+    if split.held_items is not None:
+        cold |= split.held_items[known.item_rows]
+    return int(cold.sum())
 
 
 def _events(data: Dataset) -> pl.DataFrame:

@@ -25,7 +25,7 @@ class RandomPairs(Splitter):
 
     def _in_test(self, data: Dataset) -> Mask:
         interactions = data.interactions
-        pair_of, users = _pairs(interactions, data.n_items)
+        pair_of, users = pairs_of(interactions, data.n_items)
         n_pairs = np.bincount(users, minlength=data.n_users)
         drawn = np.zeros(len(users), dtype=bool)
         # One sort draws for everybody: the user's row, and behind the decimal point a random number.
@@ -108,7 +108,7 @@ class LeaveLast(Splitter):
         return f"users need at least {self.n + self.min_train} interactions"
 
 
-def _pairs(interactions: Interactions, n_items: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def pairs_of(interactions: Interactions, n_items: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """For each interaction the number of its user-item pair (N,), and the user of each pair, ascending (P,)."""
     keys = interactions.user_rows.astype(np.int64) * n_items + interactions.item_rows
     order = np.argsort(keys, kind="stable")

@@ -5,11 +5,14 @@ from typing import Any
 
 from foretaste.errors import UnknownNameError
 from foretaste.evaluation.splits.base import Splitter
+from foretaste.evaluation.splits.cold import ColdItems, ColdUsers
+from foretaste.evaluation.splits.folds import KFold
 from foretaste.evaluation.splits.per_user import LeaveLast, LeaveOneOut, RandomShare
 from foretaste.evaluation.splits.temporal import GlobalTime
 
 _SPLITTERS: dict[str, type[Splitter]] = {
-    splitter.name: splitter for splitter in (RandomShare, LeaveOneOut, LeaveLast, GlobalTime)
+    splitter.name: splitter
+    for splitter in (RandomShare, LeaveOneOut, LeaveLast, GlobalTime, ColdItems, ColdUsers, KFold)
 }
 
 

@@ -12,7 +12,10 @@ from foretaste.errors import (
     UnknownParameterError,
 )
 from foretaste.evaluation.splits import (
+    ColdItems,
+    ColdUsers,
     GlobalTime,
+    KFold,
     LeaveLast,
     LeaveOneOut,
     RandomShare,
@@ -23,7 +26,15 @@ from foretaste.evaluation.splits import (
     split_names,
 )
 
-ALL = [RandomShare(seed=3), LeaveOneOut(seed=3), LeaveLast(n=2), GlobalTime(test_share=0.25)]
+ALL = [
+    RandomShare(seed=3),
+    LeaveOneOut(seed=3),
+    LeaveLast(n=2),
+    GlobalTime(test_share=0.25),
+    ColdItems(seed=3),
+    ColdUsers(seed=3),
+    KFold(seed=3),
+]
 
 
 def _events(data):
@@ -171,9 +182,19 @@ def test_a_share_out_of_range_is_refused(share):
 
 
 def test_names_make_splits_and_a_wrong_one_gets_a_guess():
-    assert split_names() == ["leave_last", "leave_one_out", "random", "time"]
+    assert split_names() == [
+        "cold_items",
+        "cold_users",
+        "k_fold",
+        "leave_last",
+        "leave_one_out",
+        "random",
+        "time",
+    ]
     assert create_splitter("random", test_share=0.1) == RandomShare(test_share=0.1)
-    with pytest.raises(UnknownNameError, match=r"did you mean 'leave_last'\? valid ones: leave_last, leave_one_out"):
+    with pytest.raises(
+        UnknownNameError, match=r"did you mean 'leave_last'\? valid ones: cold_items, cold_users, k_fold"
+    ):
         create_splitter("leave-last")
     with pytest.raises(UnknownParameterError, match="valid ones: seed, test_share, min_items"):
         create_splitter("random", share=0.1)

@@ -7,6 +7,7 @@ import pytest
 from foretaste.data import Dataset, Interactions, Query, Vocabulary
 from foretaste.errors import ConfigurationError, DataFormatError, DataInsufficientError
 from foretaste.models import load_model, save_model
+from foretaste.models.content.labels import label_of
 from foretaste.models.content.tfidf import TfidfContent
 from foretaste.testing import checkerboard, tiny_shop
 
@@ -98,7 +99,7 @@ def test_numbers_are_named_only_where_nothing_else_is_shared():
 def test_numbers_weigh_less_than_words_unless_told_otherwise():
     def share(**parameters):
         model = TfidfContent(columns=("title", "price"), **parameters).fit(make_data())
-        tokens = np.flatnonzero([model._label(n)[0] == "numeric" for n in range(model.vectors.shape[1])])
+        tokens = np.flatnonzero([label_of(model._columns, n)[0] == "numeric" for n in range(model.vectors.shape[1])])
         return float((model.vectors.toarray()[0, tokens] ** 2).sum())
 
     assert share() < share(number_weight=1.0) < share(column_weights={"price": 3.0})

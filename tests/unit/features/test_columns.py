@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from foretaste.models.content.columns import Column, TextOptions, fit_column, normalised
+from foretaste.features.columns import Column, ColumnOptions, fit_column, normalised
 
-OPTIONS = TextOptions(ngrams=(1, 2), max_features=None, min_df=1, max_df=1.0, stop_words=None, n_bins=5)
+OPTIONS = ColumnOptions(ngrams=(1, 2), max_features=None, min_df=1, max_df=1.0, stop_words=None, n_bins=5)
 TEXTS = ["red wool socks", "red cotton socks red", "blue wool jacket", None, "Jäcket BLUE blue"]
 
 
@@ -29,14 +29,14 @@ def test_text_equals_tfidf_of_scikit_learn():
 
 def test_limits_on_tokens_are_kept():
     values = pl.Series("title", TEXTS)
-    few = fit_column(values, "text", TextOptions((1, 1), None, 2, 1.0, None, 5))
+    few = fit_column(values, "text", ColumnOptions((1, 1), None, 2, 1.0, None, 5))
     assert few.tokens == ("blue", "jacket", "red", "socks", "wool")
-    assert len(fit_column(values, "text", TextOptions((1, 1), 2, 1, 1.0, None, 5)).tokens) == 2
+    assert len(fit_column(values, "text", ColumnOptions((1, 1), 2, 1, 1.0, None, 5)).tokens) == 2
     english = fit_column(
-        pl.Series("t", ["the red of the sea"]), "text", TextOptions((1, 1), None, 1, 1.0, "english", 5)
+        pl.Series("t", ["the red of the sea"]), "text", ColumnOptions((1, 1), None, 1, 1.0, "english", 5)
     )
     assert english.tokens == ("red", "sea")
-    assert fit_column(pl.Series("t", ["the of"]), "text", TextOptions((1, 1), None, 1, 1.0, "english", 5)) is None
+    assert fit_column(pl.Series("t", ["the of"]), "text", ColumnOptions((1, 1), None, 1, 1.0, "english", 5)) is None
 
 
 def test_rare_values_weigh_more_and_a_columns_mean_square_length_is_one():

@@ -1,11 +1,11 @@
-"""From the columns of an item frame to weighted tokens: the vocabulary of each column, and items in its terms.
+"""From the columns of a frame to weighted tokens: the vocabulary of each column, and rows in its terms.
 
-Every kind of column ends as tokens, so that one sparse matrix and one cosine serve them all, and every match between
-two items has a name that can be shown: a word, a tag, «category: shoes», «price: about 20».
+Every kind of column ends as tokens, so that one sparse matrix serves them all, and every match between two items has
+a name that can be shown: a word, a tag, «category: shoes», «price: about 20».
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
@@ -20,16 +20,30 @@ Csr = sparse.csr_array
 Longs = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class TextOptions:
-    """How text becomes tokens; see :class:`TfidfConfig` for the meaning of each."""
+Weighting = Literal["tfidf", "bm25", "plain"]
+BM25_SATURATION, BM25_LENGTH = 1.2, 0.75
 
-    ngrams: tuple[int, int]
-    max_features: int | None
-    min_df: int
-    max_df: float
-    stop_words: Literal["english"] | tuple[str, ...] | None
-    n_bins: int
+
+@dataclass(frozen=True)
+class ColumnOptions:
+    """How columns become weighted tokens."""
+
+    ngrams: tuple[int, int] = (1, 2)
+    """Shortest and longest run of words that makes a token of a text."""
+    max_features: int | None = 20_000
+    """Most tokens of one column, the most frequent ones."""
+    min_df: int = 1
+    """Rows that must have a token for it to count."""
+    max_df: float = 1.0
+    """Share of the rows above which a token is too common to count."""
+    stop_words: Literal["english"] | tuple[str, ...] | None = "english"
+    """Words that do not count."""
+    n_bins: int = 8
+    """Quantiles that a numeric or date column is cut at."""
+    weighting: Weighting = "tfidf"
+    """``tfidf`` and ``bm25`` (of texts) weigh rare tokens more and scale columns to each other; ``plain`` leaves
+    categories at 1 and numbers as shares that sum to 1, for models that learn the weights.
+    """
 
 
 @dataclass(frozen=True)
@@ -47,24 +61,35 @@ class Column:
     knots: tuple[float, ...]
     scale: float
     ngrams: tuple[int, int]
+    weighting: Weighting = "tfidf"
+    mean_length: float = 0.0
+    """Mean number of tokens of a text, for BM25."""
 
     def encode(self, values: pl.Series) -> Csr:
         """Items × tokens of this column, float64; a missing value gives an empty row."""
         counts = _counts(values, self.kind, self.tokens, self.knots, self.ngrams)
         return self._weighted(counts)
 
+    def missing(self, n_rows: int) -> Csr:
+        """What :meth:`encode` gives for ``n_rows`` missing values."""
+        return Csr(sparse.coo_array((n_rows, len(self.tokens)), dtype=np.float64))
+
     def _weighted(self, counts: Csr) -> Csr:
-        """Sublinear tf · idf, text and lists at length 1, all times ``scale``."""
+        """Texts at length 1 or as BM25, lists divided by the root of their length, all times ``scale``."""
         out = counts.astype(np.float64)
-        if self.kind == "text":
+        lengths = np.diff(out.indptr)
+        if self.kind == "text" and self.weighting == "bm25":
+            totals = np.repeat(np.asarray(out.sum(axis=1)).ravel(), lengths)
+            damped = BM25_SATURATION * (1.0 - BM25_LENGTH + BM25_LENGTH * totals / max(self.mean_length, 1e-12))
+            out.data = out.data * (BM25_SATURATION + 1.0) / (out.data + damped)
+        elif self.kind == "text":
             out.data = 1.0 + np.log(out.data)
-        if self.kind in {"text", "list", "categorical"}:
+        if self.kind == "text" or (self.kind in {"list", "categorical"} and self.weighting != "plain"):
             out.data = out.data * np.asarray(self.idf)[out.indices]
-        if self.kind == "text":
+        if self.kind == "text" and self.weighting != "bm25":
             out = normalised(out)
         elif self.kind == "list":
-            lengths = np.sqrt(np.maximum(np.diff(out.indptr), 1))
-            out.data = out.data / np.repeat(lengths, np.diff(out.indptr))
+            out.data = out.data / np.repeat(np.sqrt(np.maximum(lengths, 1)), lengths)
         out.data = out.data * self.scale
         return out
 
@@ -84,7 +109,7 @@ class Column:
         return cls(**(fields | lists | {"tokens": tuple(tokens), "idf": tuple(idf)}))
 
 
-def fit_column(values: pl.Series, kind: FeatureType, options: TextOptions) -> Column | None:
+def fit_column(values: pl.Series, kind: FeatureType, options: ColumnOptions) -> Column | None:
     """The vocabulary of one column; None when no token is left."""
     knots = _knots(values, options.n_bins) if kind in {"numeric", "date"} else ()
     if kind in {"numeric", "date"}:
@@ -96,13 +121,20 @@ def fit_column(values: pl.Series, kind: FeatureType, options: TextOptions) -> Co
     counts = _counts(values, kind, tokens, knots, options.ngrams) if tokens else None
     if counts is None or counts.nnz == 0:
         return None
-    n_items, df = counts.shape[0], np.bincount(counts.indices, minlength=len(tokens))
-    idf = np.log((1.0 + n_items) / (1.0 + df)) + 1.0  # as in scikit-learn: smooth, never 0
-    column = Column(values.name, kind, tokens, tuple(idf.tolist()), knots, 1.0, options.ngrams)
-    squares = column.encode(values).power(2).sum(axis=1)
+    n_rows, df = counts.shape[0], np.bincount(counts.indices, minlength=len(tokens))
     filled = np.diff(counts.indptr) > 0
-    scale = 1.0 / float(np.sqrt(np.mean(np.asarray(squares).ravel()[filled])))
-    return Column(values.name, kind, tokens, column.idf, knots, scale, options.ngrams)
+    if kind == "text" and options.weighting == "bm25":
+        idf = np.log1p((n_rows - df + 0.5) / (df + 0.5))
+    else:
+        idf = np.log((1.0 + n_rows) / (1.0 + df)) + 1.0  # as in scikit-learn: smooth, never 0
+    mean_length = float(counts.sum() / filled.sum())
+    column = Column(
+        values.name, kind, tokens, tuple(idf.tolist()), knots, 1.0, options.ngrams, options.weighting, mean_length
+    )
+    if options.weighting == "plain":
+        return column
+    squares = column.encode(values).power(2).sum(axis=1)
+    return replace(column, scale=1.0 / float(np.sqrt(np.mean(np.asarray(squares).ravel()[filled]))))
 
 
 def normalised(matrix: Csr) -> Csr:
@@ -118,7 +150,7 @@ def normalised(matrix: Csr) -> Csr:
 # --- tokens of a column -------------------------------------------------------------------------------------------
 
 
-def _text_tokens(values: pl.Series, options: TextOptions) -> tuple[str, ...]:
+def _text_tokens(values: pl.Series, options: ColumnOptions) -> tuple[str, ...]:
     stop_words = list(options.stop_words) if isinstance(options.stop_words, tuple) else options.stop_words
     limits: dict[str, Any] = {
         "max_features": options.max_features,
@@ -144,7 +176,7 @@ def _texts(values: pl.Series) -> list[str]:
     return values.cast(pl.String).fill_null("").to_list()
 
 
-def _value_tokens(values: pl.Series, options: TextOptions) -> tuple[str, ...]:
+def _value_tokens(values: pl.Series, options: ColumnOptions) -> tuple[str, ...]:
     """The values of a categorical or list column that enough, and not too many, items have; the most frequent."""
     table = _value_table(values).group_by("token").agg(pl.col("row").n_unique().alias("df"))
     most = options.max_df * len(values)
