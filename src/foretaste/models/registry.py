@@ -28,6 +28,7 @@ BUILT_IN = {
     "bpr": "foretaste.models.factorization.bpr:BPR",
     "warp": "foretaste.models.factorization.warp:WARP",
     "logistic_mf": "foretaste.models.factorization.logistic_mf:LogisticMF",
+    "fm": "foretaste.models.fm.machine:FactorizationMachine",
     "content": "foretaste.models.content.content:Content",
     "tfidf": "foretaste.models.content.tfidf:TfidfContent",
     "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",

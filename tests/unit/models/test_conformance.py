@@ -14,6 +14,7 @@ from foretaste.testing.models import RecommenderContract
 
 ADJUSTED = {
     "ials": {"parameters": {"n_factors": 16}},  # quick; its defaults are for real data
+    "fm": {"parameters": {"n_factors": 16}},
     "user_knn": {"learns_taste": True},
     "popular per category": {"learns_taste": True},
 }
