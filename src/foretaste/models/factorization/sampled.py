@@ -35,7 +35,7 @@ class SampledConfig(ModelConfig):
     """Length of the vectors."""
     epochs: PositiveInt = 30
     """Passes over the interactions."""
-    learning_rate: PositiveFloat = 0.1
+    learning_rate: PositiveFloat = 0.3
     """Size of a row's first step; later ones shrink with the row's own squared pulls (Adagrad, one number a row)."""
     regularization: NonNegativeFloat = 0.01
     """Ridge λ on the vectors, at every step."""
@@ -45,7 +45,7 @@ class SampledConfig(ModelConfig):
     """Others are drawn with probability ∝ popularity^this: 0 is uniform; higher compares with well-known items."""
     values: Literal["binary", "weight"] = "binary"
     """Every interaction counts the same, or its steps are scaled by its weight (mean 1, at most 5)."""
-    fold_in_passes: int = Field(20, ge=2)
+    fold_in_passes: int = Field(10, ge=2)
     """Passes over a user's history that find the user's vector when the items are known."""
     validation_share: float = Field(0.0, ge=0.0, le=0.5)
     """Share of the interactions kept aside to stop early by their AUC; 0 trains on everything for all epochs."""

@@ -29,23 +29,27 @@ class FactorizationMachineConfig(ModelConfig):
     """Length of the vectors."""
     epochs: PositiveInt = 30
     """Passes over the interactions."""
-    learning_rate: PositiveFloat = 0.3
+    learning_rate: PositiveFloat = 0.1
     """Size of a feature's first step; later ones shrink with its own squared pulls (Adagrad, one number a feature)."""
     regularization: NonNegativeFloat = 0.01
     """Ridge λ on vectors and linear weights, at every step."""
-    n_candidates: int = Field(3, ge=1, le=64)
+    n_candidates: int = Field(1, ge=1, le=64)
     """Other items drawn for a positive one, of which the highest-scored is compared with it."""
-    popularity_exponent: float = Field(0.5, ge=0.0, le=1.0)
-    """Other items are drawn with probability ∝ popularity^this."""
-    id_dropout: float = Field(0.3, ge=0.0, lt=1.0)
+    popularity_exponent: float = Field(0.0, ge=0.0, le=1.0)
+    """Other items are drawn with probability ∝ popularity^this; uniform draws order new items best."""
+    id_dropout: float = Field(0.0, ge=0.0, lt=1.0)
     """Share of the steps that leave a user's or an item's own id out, so that its features learn to speak for it."""
     user_columns: tuple[str, ...] | None = None
-    """Columns of the user frame to use; none given takes all that have a kind."""
+    """Columns of the user frame to use; none given takes all but texts, whose rare words stand for single users (texts
+    too where there is nothing else).
+    """
     item_columns: tuple[str, ...] | None = None
-    """Columns of the item frame to use; none given takes all that have a kind."""
+    """Columns of the item frame to use; none given takes all but texts, whose rare words stand for single items (texts
+    too where there is nothing else).
+    """
     moments: tuple[MomentPart, ...] = ()
     """What of the time of an interaction is a feature: ``hour`` (UTC), ``weekday`` (UTC) or both."""
-    fold_in_passes: int = Field(20, ge=2)
+    fold_in_passes: int = Field(10, ge=2)
     """Passes over a user's history that find the user's vector when the items are known."""
     seed: int = Field(0, ge=0, lt=2**31)
     """Seed of the start and of the draws."""
@@ -120,7 +124,9 @@ class FactorizationMachine(Recommender):
         columns = self.config.user_columns if side == "user" else self.config.item_columns
         if columns == () or (columns is None and not has_features(data, side)):
             return []
-        return FeatureEncoder.fit(*feature_table(data, side, columns)).to_json()
+        frame, kinds = feature_table(data, side, columns)
+        short = {name: kind for name, kind in kinds.items() if kind != "text"}
+        return FeatureEncoder.fit(frame, short if short and columns is None else kinds).to_json()
 
     def _encoder(self, side: Literal["user", "item"]) -> FeatureEncoder:
         return FeatureEncoder.from_json(self.user_encoder if side == "user" else self.item_encoder)
@@ -168,6 +174,8 @@ class FactorizationMachine(Recommender):
         self.item_factors: Floats = layout.items @ self.table
         self.item_bias: Floats = layout.items @ self.linear
         self.shown: npt.NDArray[np.bool_] = (self.popularity > 0) | (np.diff(layout.items.indptr) > 1)
+        unheard = np.setdiff1d(np.arange(layout.parts[4].start, layout.n_rows), moments)
+        self.table[unheard] = 0.0
         used = self.table[moments].mean(axis=0, dtype=np.float64).sum(axis=0) if moments.size else 0.0
         self.mean_moment: Floats = np.zeros(self.config.n_factors, np.float32) + np.float32(used)
         matrix = data.matrix("binary")
