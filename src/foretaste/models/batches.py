@@ -1,6 +1,6 @@
 """From what a caller names (ids, queries, rows) to the batch that a model scores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,13 +24,19 @@ class UserBatch:
     rows: Rows  # (B,) row in the fitted population, -1 for an unseen user
     histories: Histories  # (B) complete histories, as known now
     folded: npt.NDArray[np.bool_]  # (B,) the history came with the query, so it must be folded in
+    contexts: Sequence[Mapping[str, object]] | None = None  # (B) what the queries say of the moment
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def block(self, start: int, stop: int) -> "UserBatch":
         """Users ``start:stop`` of the batch."""
-        return UserBatch(self.rows[start:stop], self.histories.block(start, stop), self.folded[start:stop])
+        return UserBatch(
+            self.rows[start:stop],
+            self.histories.block(start, stop),
+            self.folded[start:stop],
+            self.contexts and self.contexts[start:stop],
+        )
 
 
 def known_batch(population: Population, rows: Rows) -> UserBatch:
@@ -81,8 +87,9 @@ def _query_batch(population: Population, queries: Sequence[Query]) -> UserBatch:
     rows = population.users.rows([query.user_id or "" for query in queries])
     known = population.histories.take(rows)
     folded = np.array([query.history is not None for query in queries], dtype=bool)
+    contexts = [query.context for query in queries] if any(query.context for query in queries) else None
     if not folded.any():
-        return UserBatch(rows, known, folded)
+        return UserBatch(rows, known, folded, contexts)
     item_rows: list[Rows] = []
     weights: list[npt.NDArray[np.floating]] = []
     times: list[npt.NDArray[np.floating]] = []
@@ -97,7 +104,7 @@ def _query_batch(population: Population, queries: Sequence[Query]) -> UserBatch:
             weights.append(_floats(query.history_weights, len(query.history), 1.0))
             times.append(_floats(query.history_timestamps, len(query.history), np.nan))
     histories = Histories.from_lists(item_rows, len(population.items), weights=weights, timestamps=times)
-    return UserBatch(rows, histories, folded)
+    return UserBatch(rows, histories, folded, contexts)
 
 
 def left_out(

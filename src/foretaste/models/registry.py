@@ -47,6 +47,8 @@ BUILT_IN = {
     "svdpp": "foretaste.models.factorization.svdpp:SVDPP",
     "butterworth": "foretaste.models.graph.butterworth:Butterworth",
     "content_ridge": "foretaste.models.content.ridge:ContentRidge",
+    "fm": "foretaste.models.fm.machine:FactorizationMachine",
+    "content": "foretaste.models.content.content:Content",
     "tfidf": "foretaste.models.content.tfidf:TfidfContent",
     "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",
 }

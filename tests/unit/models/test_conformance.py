@@ -21,6 +21,7 @@ ADJUSTED = {
     "nmf": {"parameters": {"n_factors": 4}},
     "svd": {"parameters": {"n_factors": 16}, "learns_taste": False},  # the board's ratings are all the same
     "svdpp": {"parameters": {"n_factors": 16}, "learns_taste": False, "fold_in_overlap": 0.8},
+    "fm": {"parameters": {"n_factors": 16}},
     "user_knn": {"learns_taste": True},
     "svd with validation": {"learns_taste": False, "fold_in_overlap": 0.8},
     "popular per category": {"learns_taste": True},

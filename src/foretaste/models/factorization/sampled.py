@@ -1,7 +1,6 @@
 """What the factor models with sampled comparisons share: vectors, training by blocks, fold-in, early stop."""
 
 from functools import cached_property
-from itertools import pairwise
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -12,19 +11,18 @@ from scipy import sparse
 from foretaste.data import Dataset, Values
 from foretaste.errors import DataInsufficientError
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
+from foretaste.models.sampling import drawn_items, equal_parts, padded
 from foretaste.models.threads import map_threads, n_threads
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
 
-_WIDTH = 16
 _PART_BYTES = 262_144
 """Item vectors of one part: they stay in a core's own cache while a block is worked on."""
 _LEAST_ITEMS = 512
 """Others are drawn from the part of the positive item, so a part must be wide."""
 _MOST_PARTS = 32
-_DRAWS_PER_ITEM = 8
 _HEAVIEST = 5.0
 """A weight counts at most so many times the mean weight."""
 _OTHERS_PER_HELD_OUT = 12
@@ -37,7 +35,7 @@ class SampledConfig(ModelConfig):
     """Length of the vectors."""
     epochs: PositiveInt = 30
     """Passes over the interactions."""
-    learning_rate: PositiveFloat = 0.1
+    learning_rate: PositiveFloat = 0.3
     """Size of a row's first step; later ones shrink with the row's own squared pulls (Adagrad, one number a row)."""
     regularization: NonNegativeFloat = 0.01
     """Ridge λ on the vectors, at every step."""
@@ -47,7 +45,7 @@ class SampledConfig(ModelConfig):
     """Others are drawn with probability ∝ popularity^this: 0 is uniform; higher compares with well-known items."""
     values: Literal["binary", "weight"] = "binary"
     """Every interaction counts the same, or its steps are scaled by its weight (mean 1, at most 5)."""
-    fold_in_passes: int = Field(20, ge=2)
+    fold_in_passes: int = Field(10, ge=2)
     """Passes over a user's history that find the user's vector when the items are known."""
     validation_share: float = Field(0.0, ge=0.0, le=0.5)
     """Share of the interactions kept aside to stop early by their AUC; 0 trains on everything for all epochs."""
@@ -84,8 +82,8 @@ class SampledFactors(Recommender):
 
     def _fit(self, data: Dataset) -> None:
         rng = np.random.default_rng([self.config.seed, 1])
-        self._users = _padded(data.n_users, self.config.n_factors)
-        self._items = _padded(data.n_items, self.config.n_factors)
+        self._users = padded(data.n_users, self.config.n_factors)
+        self._items = padded(data.n_items, self.config.n_factors)
         self._start(self._users, rng)
         self._start(self._items, rng)
         self._bias: Floats = np.zeros(data.n_items, np.float32)
@@ -95,7 +93,7 @@ class SampledFactors(Recommender):
         """Half of the epochs from where the vectors stand; new rows start as in a fit."""
         rng = np.random.default_rng([self.config.seed, 2])
         F = self.config.n_factors
-        users, items = _padded(data.n_users, F), _padded(data.n_items, F)
+        users, items = padded(data.n_users, F), padded(data.n_items, F)
         self._start(users, rng)
         self._start(items, rng)
         users[: len(self.user_factors), :F] = self.user_factors
@@ -185,7 +183,7 @@ class SampledFactors(Recommender):
     @cached_property
     def _table(self) -> Floats:
         """Item vectors in rows of whole vectors."""
-        table = _padded(*self.item_factors.shape)
+        table = padded(*self.item_factors.shape)
         table[:, : self.item_factors.shape[1]] = self.item_factors
         return table
 
@@ -301,28 +299,6 @@ class Schedule:
             for a, b in map_threads(work, blocks):
                 compared, wrong = compared + a, wrong + b
         return wrong / max(compared, 1)
-
-
-def drawn_items(items: npt.NDArray[np.integer], popularity: Ints, exponent: float) -> Ints:
-    """``items`` repeated in proportion to popularity^exponent, each at least once."""
-    if exponent == 0 or not len(items):
-        return items.astype(np.int32)
-    wanted = popularity[items].astype(np.float64) ** exponent
-    counts = np.maximum(1, np.rint(wanted * (_DRAWS_PER_ITEM / wanted.mean()))).astype(np.int64)
-    return np.repeat(items, counts).astype(np.int32)
-
-
-def equal_parts(indptr: Longs, n_parts: int) -> list[tuple[int, int]]:
-    """Ranges of rows with about the same number of entries, at most ``n_parts``."""
-    n_rows = len(indptr) - 1
-    work = indptr + np.arange(n_rows + 1)
-    cuts = np.searchsorted(work, np.linspace(0, work[-1], n_parts + 1)[1:-1])
-    return [(int(a), int(b)) for a, b in pairwise(np.unique(np.concatenate([[0], cuts, [n_rows]])))]
-
-
-def _padded(n_rows: int, n_factors: int) -> Floats:
-    """Zeros (n, F rounded up to whole vectors)."""
-    return np.zeros((n_rows, -(-n_factors // _WIDTH) * _WIDTH), np.float32)
 
 
 def _entries(matrix: sparse.csr_array, keep: npt.NDArray[np.bool_]) -> sparse.csr_array:

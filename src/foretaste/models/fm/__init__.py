@@ -1,0 +1,1 @@
+"""Factorisation machines: factors of users, items, their features and the moment."""
