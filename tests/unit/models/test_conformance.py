@@ -34,7 +34,6 @@ VARIANTS = {
     "popular of late": ("popular", {"window_days": 30, "values": "weight"}),
     "trending without decay": ("trending", {"half_life_days": None, "values": "weight", "window_days": 20}),
     "tfidf of titles": ("tfidf", {"columns": ["title", "category"], "half_life_days": 30, "ngrams": (1, 1)}),
-    "content by bm25": ("content", {"vectorization": "bm25", "similarity": "dot"}),
     "svd with validation": ("svd", {"n_factors": 8, "validation_share": 0.2}),
     "ratings of like users": ("knn_ratings", {"of": "users", "similarity": "pearson", "centring": "zscore"}),
     "slope one, large catalogue": ("slope_one", {"weighted": False, "max_dense_items": 5, "n_kept": 20}),
