@@ -75,13 +75,17 @@ def _rows(matrix: sparse.csr_array, factors: int, case: str) -> Iterator[Row]:
     confidence = sparse.csr_matrix((matrix.data * (1 + ALPHA), matrix.indices, matrix.indptr), shape=matrix.shape)
 
     def peer(iterations: int, start: Floats | None = None) -> tuple[float, AlternatingLeastSquares]:
-        model = AlternatingLeastSquares(
-            factors=factors, alpha=1.0, regularization=REGULARIZATION, iterations=iterations, num_threads=n_threads()
-        )
-        if start is not None:
-            model.item_factors = start.copy()
-            model.user_factors = np.zeros((matrix.shape[0], factors), np.float32)
-        with blas_threads(1):
+        with blas_threads(1):  # else it warns, and its threads and those of BLAS disturb each other
+            model = AlternatingLeastSquares(
+                factors=factors,
+                alpha=1.0,
+                regularization=REGULARIZATION,
+                iterations=iterations,
+                num_threads=n_threads(),
+            )
+            if start is not None:
+                model.item_factors = start.copy()
+                model.user_factors = np.zeros((matrix.shape[0], factors), np.float32)
             return _timed(lambda: model.fit(confidence, show_progress=False)), model
 
     dataset = dataset_of(matrix)

@@ -47,7 +47,8 @@ def _all_users(matrix: sparse.csr_array, users: Floats, items: Floats, kind: str
         np.full(n_pairs, np.nan),
         n_items,
     )
-    peer = AlternatingLeastSquares(factors=FACTORS, num_threads=n_threads())
+    with blas_threads(1):  # else it warns
+        peer = AlternatingLeastSquares(factors=FACTORS, num_threads=n_threads())
     peer.user_factors, peer.item_factors = users, items
     pairs = sparse.csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
     everybody = np.arange(n_users)

@@ -77,7 +77,7 @@ class FlatIndex:
         self._scales = np.empty(n_blocks, np.float64)
         self._errors = np.empty(n_blocks, np.float32)
         block_bytes = BLOCK * 2 * _n_pairs(n_factors)
-        self._codes = np.full(n_blocks * block_bytes, 128, np.uint8)
+        self._codes = _aligned(n_blocks * block_bytes)
 
         def encode(blocks: tuple[int, int]) -> None:
             for block in range(*blocks):
@@ -137,11 +137,11 @@ class FlatIndex:
         out: Ranked,
     ) -> None:
         """Rank the items of a range of blocks into ``out``."""
-        from foretaste.models.kernels.flat import encode_queries, search_blocks
+        from foretaste.models.kernels.flat import QUERIES, encode_queries, search_blocks
         from foretaste.models.kernels.topk import sort_heaps, sort_within
 
         n_queries, n_factors = queries.shape
-        codes = np.empty((n_queries, _n_pairs(n_factors)), np.int32)
+        codes = np.zeros((-(-n_queries // QUERIES), _n_pairs(n_factors), QUERIES), np.int32)
         largest = np.abs(queries).max(axis=1)
         scales = _scale(largest, norms, _QUERY_LIMIT, n_factors)
         errors, sums = np.empty(n_queries, np.float32), np.empty(n_queries, np.int64)
@@ -204,14 +204,23 @@ def _above(values: Doubles) -> Floats:
     return np.asarray(np.float32(1 + 1e-6) * np.asarray(values, np.float32), np.float32)
 
 
+def _aligned(n: int) -> npt.NDArray[np.uint8]:
+    """Codes of zero, in memory such that no vector lies across cache lines."""
+    raw = np.empty(n + 64, np.uint8)
+    first = -raw.ctypes.data % 64
+    codes = raw[first : first + n]
+    codes[:] = 128
+    return codes
+
+
 def _n_pairs(n_factors: int) -> int:
     return (n_factors + 1) // 2
 
 
 def _step(n_queries: int) -> int:
-    """Queries of a piece of work: whole tiles of 4."""
+    """Queries of a piece of work: a multiple of 8, as the kernel takes so many together."""
     step = max(1, min(_QUERIES_TOGETHER, -(-n_queries // n_threads())))
-    return step + -step % 4
+    return step + -step % 8
 
 
 def _ranges(n_blocks: int, n_parts: int) -> list[tuple[int, int]]:

@@ -108,26 +108,20 @@ def _add_byte_products(typing_context: Any, total: Any, unsigned: Any, signed: A
     return _VECTOR(_VECTOR, _VECTOR, _VECTOR), generate
 
 
-def _exceed(typing_context: Any, a: Any, b: Any, bound: Any) -> Any:
+def _exceed(typing_context: Any, a: Any, bound: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        above = [builder.icmp_signed(">", arguments[n], arguments[2]) for n in range(2)]
-        return builder.or_(
-            builder.zext(builder.bitcast(above[0], _SHORT), _INT),
-            builder.shl(builder.zext(builder.bitcast(above[1], _SHORT), _INT), ir.Constant(_INT, LANES)),
-        )
+        above = builder.icmp_signed(">", *arguments)
+        return builder.zext(builder.bitcast(above, _SHORT), _INT)
 
-    return types.uint32(_VECTOR, _VECTOR, _VECTOR), generate
+    return types.uint32(_VECTOR, _VECTOR), generate
 
 
-def _mark_above(typing_context: Any, a: Any, b: Any, bound: Any, mask: Any) -> Any:
+def _mark_above(typing_context: Any, a: Any, bound: Any, marks: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        found = arguments[3]
-        for n in range(2):
-            above = builder.icmp_signed(">", arguments[n], arguments[2])
-            found = builder.or_(found, builder.sext(above, _SHORTS))
-        return found
+        above = builder.icmp_signed(">", *arguments[:2])
+        return builder.or_(arguments[2], builder.sext(above, _SHORTS))
 
-    return _VECTOR(_VECTOR, _VECTOR, _VECTOR, _VECTOR), generate
+    return _VECTOR(_VECTOR, _VECTOR, _VECTOR), generate
 
 
 def _is_any(typing_context: Any, mask: Any) -> Any:
@@ -157,9 +151,9 @@ add_byte_products: Any = intrinsic(_add_byte_products)
 """``add_byte_products(total, unsigned, signed)``: total + the sums of neighbouring products, modulo 2¹⁶; the sum of two
 products must lie within a short integer."""
 exceed: Any = intrinsic(_exceed)
-"""``exceed(a, b, bound)``: a bit for each of the 32 lanes of a and b that is above that of ``bound``."""
+"""``exceed(a, bound)``: a bit for each of the 16 lanes of a that is above that of ``bound``."""
 mark_above: Any = intrinsic(_mark_above)
-"""``mark_above(a, b, bound, marks)``: marks, with those lanes set where a or b is above ``bound``."""
+"""``mark_above(a, bound, marks)``: marks, with those lanes set where a is above ``bound``."""
 is_any: Any = intrinsic(_is_any)
 """``is_any(marks)``: whether a lane is set."""
 lowest_bit: Any = intrinsic(_lowest_bit)

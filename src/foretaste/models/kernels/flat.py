@@ -26,16 +26,15 @@ from foretaste.models.kernels.neighbours import kth_largest
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
+IntBlocks = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 Shorts = npt.NDArray[np.int16]
 
 BLOCK = 256
 """Items that share a scale, a bound of the norm and a bound of the rounding error."""
-TILE = 32
-"""Items of a tile: two vectors."""
-QUERIES = 4
-"""Queries of a tile."""
+QUERIES = 8
+"""Queries whose products with a vector of items are made together; a batch is filled up to a multiple of it."""
 LINE = 16
 """float32 in a line of the cache."""
 MANY = 8
@@ -87,8 +86,9 @@ def encode_block(items: Floats, scale: float, out: Bytes) -> float:
 
 
 @kernel
-def encode_queries(queries: Floats, scales: Doubles, out: Ints, errors: Floats, sums: Longs) -> None:
-    """Write queries (B, F) as signed bytes round(q / scale), a pair of them twice in each int32 of ``out``.
+def encode_queries(queries: Floats, scales: Doubles, out: IntBlocks, errors: Floats, sums: Longs) -> None:
+    """Write queries (B, F) as signed bytes round(q / scale), a pair of them twice in each int32 of ``out``
+    (⌈B / 8⌉, pairs, 8), which comes filled with 0.
 
     ``errors`` (B,) receives ‖q - q̂‖, ``sums`` (B,) the sum of the bytes.
     """
@@ -103,7 +103,7 @@ def encode_queries(queries: Floats, scales: Doubles, out: Ints, errors: Floats, 
                 error += rest * rest
                 total += code
                 pair |= (code & 255) << (8 * (f % 2))
-            out[b, p] = np.int32(np.uint32(pair | (pair << 16)))
+            out[b // QUERIES, p, b % QUERIES] = np.int32(np.uint32(pair | (pair << 16)))
         errors[b] = np.float32(np.sqrt(error) * (1 + 1e-6))
         sums[b] = total
 
@@ -181,7 +181,7 @@ def _scan_block(
     codes: Bytes,
     first_byte: int,
     n_vectors: int,
-    query_codes: Ints,
+    query_codes: IntBlocks,
     first_query: int,
     starts: Shorts,
     limits: Shorts,
@@ -189,43 +189,52 @@ def _scan_block(
     hit_queries: Longs,
     n_hits: int,
 ) -> int:
-    """List the (place in the block, query) of four queries whose rough product exceeds the query's limit.
+    """List the (place in the block, query) of eight queries whose rough product exceeds the query's limit.
 
-    The block's codes begin at ``first_byte`` and hold ``n_vectors`` (even) vectors. Returns the new number of hits.
+    The block's codes begin at ``first_byte`` and hold ``n_vectors`` vectors of items. Returns the new number of hits.
     """
-    n_queries, n_pairs = query_codes.shape
+    n_pairs = query_codes.shape[1]
     flat = query_codes.reshape(-1)
-    # A tile that lacks queries does its last one again, and its hits are dropped.
-    b1, b2 = min(first_query + 1, n_queries - 1), min(first_query + 2, n_queries - 1)
-    b3 = min(first_query + 3, n_queries - 1)
-    p0, p1, p2, p3 = first_query * n_pairs, b1 * n_pairs, b2 * n_pairs, b3 * n_pairs
-    start0, start1 = splat_short(starts[first_query]), splat_short(starts[b1])
-    start2, start3 = splat_short(starts[b2]), splat_short(starts[b3])
-    limit0, limit1 = splat_short(limits[first_query]), splat_short(limits[b1])
-    limit2, limit3 = splat_short(limits[b2]), splat_short(limits[b3])
+    start0, limit0 = splat_short(starts[first_query + 0]), splat_short(limits[first_query + 0])
+    start1, limit1 = splat_short(starts[first_query + 1]), splat_short(limits[first_query + 1])
+    start2, limit2 = splat_short(starts[first_query + 2]), splat_short(limits[first_query + 2])
+    start3, limit3 = splat_short(starts[first_query + 3]), splat_short(limits[first_query + 3])
+    start4, limit4 = splat_short(starts[first_query + 4]), splat_short(limits[first_query + 4])
+    start5, limit5 = splat_short(starts[first_query + 5]), splat_short(limits[first_query + 5])
+    start6, limit6 = splat_short(starts[first_query + 6]), splat_short(limits[first_query + 6])
+    start7, limit7 = splat_short(starts[first_query + 7]), splat_short(limits[first_query + 7])
     nothing = splat_short(np.int16(0))
     masks = np.empty(QUERIES, np.uint32)
-    for vector in range(0, n_vectors, 2):
-        left = first_byte + vector * n_pairs * 2 * LANES
-        right = left + n_pairs * 2 * LANES
+    for vector in range(n_vectors):
+        first = first_byte + vector * n_pairs * 2 * LANES
         a0, a1, a2, a3 = start0, start1, start2, start3
-        c0, c1, c2, c3 = start0, start1, start2, start3
+        a4, a5, a6, a7 = start4, start5, start6, start7
         for p in range(n_pairs):
-            x, y = load_shorts(codes, left + p * 2 * LANES), load_shorts(codes, right + p * 2 * LANES)
-            q0, q1 = repeat_pair(flat, p0 + p), repeat_pair(flat, p1 + p)
-            a0, c0 = add_byte_products(a0, x, q0), add_byte_products(c0, y, q0)
-            a1, c1 = add_byte_products(a1, x, q1), add_byte_products(c1, y, q1)
-            q2, q3 = repeat_pair(flat, p2 + p), repeat_pair(flat, p3 + p)
-            a2, c2 = add_byte_products(a2, x, q2), add_byte_products(c2, y, q2)
-            a3, c3 = add_byte_products(a3, x, q3), add_byte_products(c3, y, q3)
-        marks = mark_above(a0, c0, limit0, nothing)
-        marks = mark_above(a1, c1, limit1, marks)
-        marks = mark_above(a2, c2, limit2, marks)
-        if not is_any(mark_above(a3, c3, limit3, marks)):
+            x = load_shorts(codes, first + p * 2 * LANES)
+            own = (first_query * n_pairs) + p * QUERIES
+            a0 = add_byte_products(a0, x, repeat_pair(flat, own))
+            a1 = add_byte_products(a1, x, repeat_pair(flat, own + 1))
+            a2 = add_byte_products(a2, x, repeat_pair(flat, own + 2))
+            a3 = add_byte_products(a3, x, repeat_pair(flat, own + 3))
+            a4 = add_byte_products(a4, x, repeat_pair(flat, own + 4))
+            a5 = add_byte_products(a5, x, repeat_pair(flat, own + 5))
+            a6 = add_byte_products(a6, x, repeat_pair(flat, own + 6))
+            a7 = add_byte_products(a7, x, repeat_pair(flat, own + 7))
+        marks = mark_above(a0, limit0, nothing)
+        marks = mark_above(a1, limit1, marks)
+        marks = mark_above(a2, limit2, marks)
+        marks = mark_above(a3, limit3, marks)
+        marks = mark_above(a4, limit4, marks)
+        marks = mark_above(a5, limit5, marks)
+        marks = mark_above(a6, limit6, marks)
+        marks = mark_above(a7, limit7, marks)
+        if not is_any(marks):
             continue
-        masks[0], masks[1] = exceed(a0, c0, limit0), exceed(a1, c1, limit1)
-        masks[2], masks[3] = exceed(a2, c2, limit2), exceed(a3, c3, limit3)
-        for m in range(min(QUERIES, n_queries - first_query)):
+        masks[0], masks[1] = exceed(a0, limit0), exceed(a1, limit1)
+        masks[2], masks[3] = exceed(a2, limit2), exceed(a3, limit3)
+        masks[4], masks[5] = exceed(a4, limit4), exceed(a5, limit5)
+        masks[6], masks[7] = exceed(a6, limit6), exceed(a7, limit7)
+        for m in range(QUERIES):
             mask = masks[m]
             while mask != 0:
                 hit_places[n_hits], hit_queries[n_hits] = vector * LANES + lowest_bit(mask), first_query + m
@@ -245,7 +254,7 @@ def search_blocks(
     items: Floats,
     rows: Ints,
     queries: Floats,
-    query_codes: Ints,
+    query_codes: IntBlocks,
     query_scales: Doubles,
     query_errors: Floats,
     query_norms: Floats,
@@ -267,10 +276,10 @@ def search_blocks(
     ``counts`` (B,) are the heaps.
     """
     n_items, width = items.shape
-    n_queries, n_pairs = query_codes.shape
-    k = out_scores.shape[1]
+    n_queries, n_pairs, k = len(queries), query_codes.shape[1], out_scores.shape[1]
     flat_items = items.reshape(-1)
-    starts, limits = np.empty(n_queries, np.int16), np.empty(n_queries, np.int16)
+    starts = np.zeros(len(query_codes) * QUERIES, np.int16)
+    limits = np.full(len(query_codes) * QUERIES, 32767, np.int16)  # which nothing exceeds
     for b in range(n_queries):
         starts[b] = np.int16(-128 * query_sums[b])  # codes are 128 too large
     hit_places = np.empty(MANY + QUERIES * BLOCK, np.int64)
@@ -279,7 +288,7 @@ def search_blocks(
     n_open = len(open_tiles)
     for block in range(first_block, stop_block):
         first_item = block * BLOCK
-        n_vectors = min(BLOCK, ((n_items - first_item + TILE - 1) // TILE) * TILE) // LANES
+        n_vectors = min(BLOCK, n_items - first_item + LANES - 1) // LANES
         n_hits, n_still = 0, 0
         for place in range(n_open):
             first_query = open_tiles[place]
