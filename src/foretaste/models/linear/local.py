@@ -99,7 +99,8 @@ def local_weights(
             )  # fmt: skip
             weights[part] = solve(grams[:n], products[:n], counts[part])
 
-    for step, targets in enumerate(rounds := list(_parts(n_items, ROUNDS))):
+    rounds = _parts(n_items, ROUNDS)
+    for step, targets in enumerate(rounds):
         map_threads(fit, [targets[start :: n_threads()] for start in range(min(n_threads(), len(targets)))])
         report(step + 1, len(rounds))
     return _by_history(members, weights, counts)

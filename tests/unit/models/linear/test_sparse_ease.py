@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from foretaste.errors import ConfigurationError, ModelTrainingError
+from foretaste.errors import ConfigurationError
 from foretaste.models.linear.ease import EASE
 from foretaste.models.linear.sparse_ease import SparseEASE
 
@@ -23,7 +23,7 @@ def test_each_column_solves_the_ridge_regression_on_its_nearest_items(as_data, m
         near = np.argsort(-cosine[item], kind="stable")[:6]
         expected = np.zeros(25)
         expected[near] = np.linalg.solve(gram[np.ix_(near, near)] + 3.0 * np.eye(6), gram[near, item])
-        np.testing.assert_allclose(model.weights[:, [item]].toarray()[:, 0], expected, atol=1e-5)
+        np.testing.assert_allclose(model.weights[:, [item]].toarray()[:, 0], expected, atol=1e-4)
 
 
 def test_a_smaller_share_of_the_history_prefers_popular_neighbours(as_data, matrix):
@@ -40,14 +40,10 @@ def test_two_items_alike_predict_each_other_whatever_the_ridge(as_data, matrix):
     assert weights[4, 25] == pytest.approx(1, abs=1e-2)
 
 
-def test_many_items_alike_are_an_error_or_share_the_weight(as_data):
+def test_many_items_alike_share_the_weight(as_data):
     same = np.tile((np.arange(40) % 3 == 0)[:, None], (1, 12)).astype(float)
-    try:
-        weights = SparseEASE(regularization=1e-9).fit(as_data(same)).weights.toarray()
-    except ModelTrainingError as error:
-        assert "regularization" in error.hint  # noqa: PT017 - either way out is right
-        return
-    np.testing.assert_allclose(weights.sum(axis=0), 1, atol=1e-2)
+    weights = SparseEASE(regularization=1e-9).fit(as_data(same)).weights.toarray()
+    np.testing.assert_allclose(weights[~np.eye(12, dtype=bool)], 1 / 11, rtol=1e-3)
 
 
 def test_equal_columns_share_the_weight_by_the_ridge(as_data):
