@@ -102,6 +102,20 @@ def local_grams(
                         gram[j, i] = gram[i, j]
 
 
+@kernel
+def gathered_grams(targets: Ints, members: Ints, counts: Longs, gram: Floats, grams: Floats, products: Floats) -> None:
+    """What :func:`local_grams` gives, picked from the Gram matrix (I, I) of all items."""
+    for n in range(len(targets)):
+        count, chosen = counts[n], members[n]
+        grams[n] = 0
+        products[n] = 0
+        for i in range(count):
+            row, out = gram[chosen[i]], grams[n, i]
+            products[n, i] = row[targets[n]]
+            for j in range(count):
+                out[j] = row[chosen[j]]
+
+
 @kernel(fastmath={"reassoc", "contract", "nsz"})
 def _product(gram: Floats, diagonal: Floats, count: int, vector: Floats, out: Floats) -> np.float32:
     """``out`` becomes (G with another diagonal)·v; returns v·out."""

@@ -2,19 +2,24 @@ import numpy as np
 import pytest
 
 from foretaste.errors import ConfigurationError
+from foretaste.models.linear import local
 from foretaste.models.linear.ease import EASE
 from foretaste.models.linear.sparse_ease import SparseEASE
 
 
-def test_with_all_items_as_neighbours_it_is_ease(as_data, weighted_matrix):
+@pytest.mark.parametrize("dense_items", [0, 25], ids=["products made anew", "products of all items"])
+def test_with_all_items_as_neighbours_it_is_ease(as_data, weighted_matrix, monkeypatch, dense_items):
+    monkeypatch.setattr(local, "DENSE_ITEMS", dense_items)
     weighted_matrix = np.vstack([weighted_matrix, np.full(25, 0.01)])  # somebody shares every pair of items
     parameters = {"regularization": 2.0, "item_exponent": 0.3, "user_exponent": 0.5, "dropout": 0.2, "values": "weight"}
     whole = EASE(**parameters).fit(as_data(weighted_matrix))
-    local = SparseEASE(n_neighbours=24, **parameters).fit(as_data(weighted_matrix))
-    np.testing.assert_allclose(local.weights.toarray(), whole.weights, atol=1e-4)
+    sparse = SparseEASE(n_neighbours=24, **parameters).fit(as_data(weighted_matrix))
+    np.testing.assert_allclose(sparse.weights.toarray(), whole.weights, atol=1e-4)
 
 
-def test_each_column_solves_the_ridge_regression_on_its_nearest_items(as_data, matrix):
+@pytest.mark.parametrize("dense_items", [0, 25], ids=["products made anew", "products of all items"])
+def test_each_column_solves_the_ridge_regression_on_its_nearest_items(as_data, matrix, monkeypatch, dense_items):
+    monkeypatch.setattr(local, "DENSE_ITEMS", dense_items)
     model = SparseEASE(n_neighbours=6, regularization=3.0).fit(as_data(matrix))
     gram = matrix.T @ matrix
     cosine = gram / np.sqrt(np.outer(np.diag(gram), np.diag(gram)))
