@@ -12,6 +12,8 @@ Longs = npt.NDArray[np.int64]
 STRIPE = 4096
 """Columns added up together: 16 kB of the result stay in the first cache while the rows of the history pass."""
 
+TILE = 16
+
 
 @kernel
 def sum_of_dense_rows(indptr: Longs, picks: Ints, weights: Floats, matrix: Floats, out: Floats) -> None:
@@ -93,9 +95,89 @@ def local_grams(
                     if places[b] < count:
                         row[places[b]] += value * values[b]
             start = stop
+        for first in range(0, count, TILE):  # mirrored tile by tile, which stay in the first cache
+            for left in range(0, first + 1, TILE):
+                for i in range(first, min(first + TILE, count)):
+                    for j in range(left, min(left + TILE, i)):
+                        gram[j, i] = gram[i, j]
+
+
+@kernel
+def gathered_grams(targets: Ints, members: Ints, counts: Longs, gram: Floats, grams: Floats, products: Floats) -> None:
+    """What :func:`local_grams` gives, picked from the Gram matrix (I, I) of all items."""
+    for n in range(len(targets)):
+        count, chosen = counts[n], members[n]
+        grams[n] = 0
+        products[n] = 0
         for i in range(count):
-            for j in range(i):
-                gram[j, i] = gram[i, j]
+            row, out = gram[chosen[i]], grams[n, i]
+            products[n, i] = row[targets[n]]
+            for j in range(count):
+                out[j] = row[chosen[j]]
+
+
+@kernel(fastmath={"reassoc", "contract", "nsz"})
+def _product(gram: Floats, diagonal: Floats, count: int, vector: Floats, out: Floats) -> np.float32:
+    """``out`` becomes (G with another diagonal)·v; returns v·out."""
+    total = np.float32(0)
+    for i in range(count):
+        row = gram[i]
+        sums = (diagonal[i] - row[i]) * vector[i]
+        for j in range(count):
+            sums += row[j] * vector[j]
+        out[i] = sums
+        total += sums * vector[i]
+    return total
+
+
+@kernel(fastmath={"reassoc", "contract", "nsz"})
+def ridges(
+    grams: Floats,
+    products: Floats,
+    counts: Longs,
+    share: np.float32,
+    ridge: np.float32,
+    steps: int,
+    tolerance: np.float32,
+    weights: Floats,
+) -> None:
+    """Solve (G with the diagonal share·G_kk + ridge) w = g for each of N targets, by conjugate gradients from zero.
+
+    ``grams`` (N, K, K), ``products`` (N, K) and ``weights`` (N, K) count up to ``counts``; what is beyond stays as it
+    is. The diagonal is the preconditioner. Ends when the residual, in the norm of its inverse, is below ``tolerance``
+    times the right side, or after so many steps. A singular system ends at its solution of least norm. (Elimination is
+    no choice here: where few products are not zero, what fills in is so small that the processor crawls.)
+    """
+    k = grams.shape[1]
+    zero = np.float32(0)
+    diagonal, rest = np.empty(k, np.float32), np.empty(k, np.float32)
+    direction, moved = np.empty(k, np.float32), np.empty(k, np.float32)
+    for n in range(len(counts)):
+        count, gram, w = counts[n], grams[n], weights[n]
+        energy = zero
+        for i in range(count):
+            diagonal[i] = share * gram[i, i] + ridge
+            w[i] = zero
+            rest[i] = products[n, i]
+            direction[i] = rest[i] / diagonal[i]
+            energy += rest[i] * direction[i]
+        enough = tolerance * tolerance * energy
+        for _ in range(steps):
+            if not energy > enough:
+                break
+            curvature = _product(gram, diagonal, count, direction, moved)
+            if not curvature > zero:
+                break
+            length = energy / curvature
+            previous = energy
+            energy = zero
+            for i in range(count):
+                w[i] += length * direction[i]
+                rest[i] -= length * moved[i]
+                energy += rest[i] * rest[i] / diagonal[i]
+            ratio = energy / previous
+            for i in range(count):
+                direction[i] = rest[i] / diagonal[i] + ratio * direction[i]
 
 
 @kernel(fastmath={"reassoc", "contract", "nsz"})

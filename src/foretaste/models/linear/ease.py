@@ -3,14 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PositiveFloat
-from scipy import sparse
 
 from foretaste.data import Dataset
 from foretaste.errors import ModelTrainingError
 from foretaste.models.linear.inverse import invert
-from foretaste.models.linear.item_weights import ItemWeights, ItemWeightsConfig, item_scale, scaled
+from foretaste.models.linear.item_weights import ItemWeights, ItemWeightsConfig, dense_gram, item_scale, scaled
 from foretaste.models.memory import check_fits
-from foretaste.models.threads import map_threads, n_threads
 
 _COPIES = 1.35
 """Dense item-item matrices in memory at the worst moment of fitting: one, the panels of the inverse, and a mask."""
@@ -52,7 +50,7 @@ class EASE(ItemWeights):
         config = self.config
         matrix = data.matrix(config.values)
         scale = item_scale(matrix, config.item_exponent)  # (I,)
-        gram = _gram(scaled(matrix, scale, config.user_exponent))  # (I, I)
+        gram = dense_gram(scaled(matrix, scale, config.user_exponent))  # (I, I)
         P = _inverse(gram, gram.diagonal().astype(np.float64) / (1 - config.dropout) + config.regularization)
         P /= -P.diagonal()  # column j divided by -P[j, j]
         np.fill_diagonal(P, 0.0)  # an item may not predict itself
@@ -60,24 +58,6 @@ class EASE(ItemWeights):
             P *= scale[:, None]
             P /= scale
         self.weights = P
-
-
-def _gram(matrix: sparse.csr_array) -> npt.NDArray[np.float32]:
-    """XᵀX as a dense array, rows by rows on all threads."""
-    from foretaste.models.kernels.neighbours import dense_products
-
-    n_items = matrix.shape[1]
-    gram = np.zeros((n_items, n_items), dtype=np.float32)
-    items = sparse.csr_array(matrix.T.tocsr())
-    left, right = (
-        (np.asarray(m.indptr, np.int64), np.asarray(m.indices, np.int32), np.asarray(m.data, np.float32))
-        for m in (items, matrix)
-    )
-    step = max(1, -(-n_items // (n_threads() * 16)))
-    map_threads(
-        lambda start: dense_products(start, min(start + step, n_items), *left, *right, gram), range(0, n_items, step)
-    )
-    return gram
 
 
 def _inverse(gram: npt.NDArray[np.float32], diagonal: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.models.threads import map_threads
+from foretaste.models.threads import blas_threads, map_threads
 
 Matrix = npt.NDArray[Any]
 
@@ -31,8 +31,8 @@ def invert(matrix: Matrix) -> bool:
     """
     n = len(matrix)
     blocks = [slice(start, min(start + TILE, n)) for start in range(0, n, TILE)]
-    for block in blocks:
-        if not _sweep(matrix, block, blocks):
+    with blas_threads(1):  # the threads are ours
+        if not all(_sweep(matrix, block, blocks) for block in blocks):
             return False
     diagonal = matrix.diagonal()
     if not (np.isfinite(diagonal).all() and (diagonal < 0).all()):

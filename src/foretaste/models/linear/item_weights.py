@@ -8,6 +8,7 @@ from scipy import sparse
 
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
 from foretaste.models.reasons import to_history
+from foretaste.models.threads import map_threads, n_threads
 
 
 class ItemWeightsConfig(ModelConfig):
@@ -88,3 +89,21 @@ def scaled(matrix: sparse.csr_array, scale: npt.NDArray[np.float32], user_expone
     rows = np.maximum(lengths, 1).astype(np.float32) ** (-user_exponent / 2)
     data = matrix.data * scale[matrix.indices] * np.repeat(rows, lengths)
     return sparse.csr_array((data.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def dense_gram(matrix: sparse.csr_array) -> npt.NDArray[np.float32]:
+    """XᵀX as a dense array, rows by rows on all threads."""
+    from foretaste.models.kernels.neighbours import dense_products
+
+    n_items = matrix.shape[1]
+    gram = np.zeros((n_items, n_items), dtype=np.float32)
+    items = sparse.csr_array(matrix.T.tocsr())
+    left, right = (
+        (np.asarray(m.indptr, np.int64), np.asarray(m.indices, np.int32), np.asarray(m.data, np.float32))
+        for m in (items, matrix)
+    )
+    step = max(1, -(-n_items // (n_threads() * 16)))
+    map_threads(
+        lambda start: dense_products(start, min(start + step, n_items), *left, *right, gram), range(0, n_items, step)
+    )
+    return gram

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from foretaste.models.linear.item_weights import dense_gram
 from foretaste.models.threads import map_threads, n_threads
 
 Floats = npt.NDArray[np.float32]
@@ -14,6 +15,8 @@ Longs = npt.NDArray[np.int64]
 Solve = Callable[[Floats, Floats, Longs], Floats]
 """From Gram matrices (N, K, K), products with the target (N, K) and the numbers of members (N,) to weights (N, K)."""
 
+DENSE_ITEMS = 10_000
+"""Up to so many items the products of all are made once (400 MB); above, those of each item's neighbours anew."""
 BATCH = 16
 """Small systems made and solved together by one thread."""
 ROUNDS = 20
@@ -74,13 +77,24 @@ def local_weights(
     Cost: Σ over items and users of (members the user took)² products beside the solutions, on all threads; 8·I·K bytes
     for the weights, twice that while they are put together, and what the members' entries take for each thread.
     """
-    from foretaste.models.kernels.linear import local_grams
+    from foretaste.models.kernels.linear import gathered_grams, local_grams
 
     n_items, k = members.shape
     items = sparse.csr_array(matrix.T.tocsr())
     arrays = (_indptr(items), _indices(items), _f32(items.data))
     lengths = np.diff(items.indptr)
     weights = np.zeros((n_items, k), np.float32)
+
+    is_small = n_items <= DENSE_ITEMS
+    whole = dense_gram(matrix) if is_small else np.zeros((0, 0), np.float32)
+
+    def pick(targets: Ints) -> None:
+        grams, products = np.empty((BATCH, k, k), np.float32), np.empty((BATCH, k), np.float32)
+        for first in range(0, len(targets), BATCH):
+            part = targets[first : first + BATCH]
+            n = len(part)
+            gathered_grams(part, members[part], counts[part], whole, grams[:n], products[:n])
+            weights[part] = solve(grams[:n], products[:n], counts[part])
 
     def fit(targets: Ints) -> None:
         entries = lengths[targets] + np.where(np.arange(k) < counts[targets, None], lengths[members[targets]], 0).sum(
@@ -99,8 +113,12 @@ def local_weights(
             )  # fmt: skip
             weights[part] = solve(grams[:n], products[:n], counts[part])
 
-    for step, targets in enumerate(rounds := list(_parts(n_items, ROUNDS))):
-        map_threads(fit, [targets[start :: n_threads()] for start in range(min(n_threads(), len(targets)))])
+    rounds = _parts(n_items, ROUNDS)
+    for step, targets in enumerate(rounds):
+        map_threads(
+            pick if is_small else fit,
+            [targets[start :: n_threads()] for start in range(min(n_threads(), len(targets)))],
+        )
         report(step + 1, len(rounds))
     return _by_history(members, weights, counts)
 
