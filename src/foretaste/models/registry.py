@@ -27,6 +27,10 @@ BUILT_IN = {
     "ials": "foretaste.models.factorization.ials:ImplicitALS",
     "tfidf": "foretaste.models.content.tfidf:TfidfContent",
     "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",
+    "switching": "foretaste.models.hybrid.switching:SwitchingHybrid",
+    "cascade": "foretaste.models.hybrid.cascade:CascadeHybrid",
+    "rank_fusion": "foretaste.models.hybrid.rank_fusion:RankFusion",
+    "stacked": "foretaste.models.hybrid.stacked:StackedHybrid",
 }
 """Name → module:class of the models that come with Foretaste."""
 
