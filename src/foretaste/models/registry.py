@@ -31,6 +31,7 @@ BUILT_IN = {
     "cascade": "foretaste.models.hybrid.cascade:CascadeHybrid",
     "rank_fusion": "foretaste.models.hybrid.rank_fusion:RankFusion",
     "stacked": "foretaste.models.hybrid.stacked:StackedHybrid",
+    "feature_combination": "foretaste.models.hybrid.feature_combination:FeatureCombination",
 }
 """Name → module:class of the models that come with Foretaste."""
 
