@@ -32,6 +32,7 @@ BUILT_IN = {
     "rank_fusion": "foretaste.models.hybrid.rank_fusion:RankFusion",
     "stacked": "foretaste.models.hybrid.stacked:StackedHybrid",
     "feature_combination": "foretaste.models.hybrid.feature_combination:FeatureCombination",
+    "auto": "foretaste.models.hybrid.auto:Auto",
 }
 """Name → module:class of the models that come with Foretaste."""
 

@@ -14,6 +14,7 @@ from foretaste.testing.models import RecommenderContract
 
 ADJUSTED = {
     "ials": {"parameters": {"n_factors": 16}},  # quick; its defaults are for real data
+    "auto": {"parameters": {"max_trials": 4, "time_budget_s": 600.0}},  # trials, not time, end it
     "user_knn": {"learns_taste": True},
     "popular per category": {"learns_taste": True},
 }
@@ -27,6 +28,29 @@ VARIANTS = {
     "tfidf of titles": ("tfidf", {"columns": ["title", "category"], "half_life_days": 30, "ngrams": (1, 1)}),
     "weighted by rank": ("weighted", {"parts": CONTENT_AND_FACTORS, "normalization": "rank"}),
     "weighted by minmax": ("weighted", {"parts": CONTENT_AND_FACTORS, "normalization": "minmax"}),
+    "rank fusion by borda": ("rank_fusion", {"parts": CONTENT_AND_FACTORS, "method": "borda", "depth": 5}),
+    "cascade of three": (
+        "cascade",
+        {
+            "parts": [
+                {"model": "popular", "n_candidates": 15},
+                {"model": "item_knn", "n_candidates": 8},
+                {"model": "tfidf"},
+            ]
+        },
+    ),
+    "switching by history": (
+        "switching",
+        {"parts": [{"model": "ials", "parameters": {"n_factors": 8}, "min_history": 4}, {"model": "tfidf"}]},
+    ),
+    "stacked in groups": (
+        "stacked",
+        {"parts": [{"model": "item_knn"}, {"model": "tfidf"}], "optimizer": "coordinate", "n_groups": 2, "n_folds": 2},
+    ),
+    "feature combination with factors": (
+        "feature_combination",
+        {"part": {"model": "ials", "parameters": {"n_factors": 16}}, "values": "weight"},
+    ),
     "weighted ratings": ("weighted", {"parts": [{"model": "bias"}], "normalization": "none"}),
 }
 """Models with other settings than their defaults, which take other paths."""

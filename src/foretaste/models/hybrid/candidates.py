@@ -88,18 +88,14 @@ def _block(
     scores = [scaled(model, batch) for model in models]
     wanted = np.zeros((len(users), len(population.items)), dtype=bool)
     everyone = np.arange(len(users))
+    liked = batch.histories.matrix("binary")  # what was seen without interest may stand among the candidates
+    seen = _as_histories(liked.indptr.astype(np.int64), liked.indices.astype(np.int32), len(population.items))
     for part in scores:
-        rows, _ = rank_dense(part.copy(), k=n_candidates, seen=batch.histories)
+        rows, _ = rank_dense(part.copy(), k=n_candidates, seen=seen)
         b, _ = np.nonzero(rows >= 0)
         wanted[b, rows[rows >= 0]] = True
     counts = np.diff(holdout.indptr)[users]
-    held = Histories(
-        holdout.indptr,
-        holdout.item_rows,
-        np.ones(len(holdout.item_rows), np.float32),
-        np.zeros(len(holdout.item_rows)),
-        len(population.items),
-    ).take(users)
+    held = _as_histories(holdout.indptr, holdout.item_rows, len(population.items)).take(users)
     owners = np.repeat(everyone, counts)
     wanted[owners, held.item_rows] = False
     b, items = np.nonzero(wanted)
@@ -109,5 +105,10 @@ def _block(
     rows, columns = rows[order], columns[order]
     features = np.stack([part[rows, columns] for part in scores])
     indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(rows, minlength=len(users)))])
-    liked = np.diff(batch.histories.matrix("binary").indptr).astype(np.int64)
-    return Candidates(np.ascontiguousarray(features), indptr.astype(np.int64), counts.astype(np.int64), liked)
+    n_liked = np.diff(liked.indptr).astype(np.int64)
+    return Candidates(np.ascontiguousarray(features), indptr.astype(np.int64), counts.astype(np.int64), n_liked)
+
+
+def _as_histories(indptr: npt.NDArray[np.int64], item_rows: npt.NDArray[np.int32], n_items: int) -> Histories:
+    n = len(item_rows)
+    return Histories(indptr, item_rows, np.ones(n, np.float32), np.full(n, np.nan), n_items)

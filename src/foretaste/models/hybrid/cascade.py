@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PositiveInt
 
-from foretaste.models.base import FloatBlock, Rows, UserBatch
+from foretaste.models.base import FloatBlock, Recommender, Rows, UserBatch
 from foretaste.models.hybrid.base import HybridBase, HybridConfig, HybridPart
 from foretaste.models.ranking import rank_dense
 
@@ -47,13 +47,22 @@ class CascadeHybrid(HybridBase):
     name = "cascade"
     config_class = CascadeHybridConfig
 
+    def _flags(self, models: tuple[Recommender, ...]) -> dict[str, bool]:
+        """Whom and what it serves is up to the first part, which proposes."""
+        served = ("scores_new_users", "scores_without_history", "scores_new_items")
+        return super()._flags(models) | {flag: getattr(models[0], flag) for flag in served}
+
     def _scores(self, batch: UserBatch) -> FloatBlock:
         stages: Sequence[CascadePart] = self.config.parts
         scores = self._part_scores(self.models[0], batch)
         out = _scaled(scores)
         if len(stages) > 1 and not self.config.keep_rest:
             out[:] = -np.inf
-        rows, values = self._proposed(scores, batch, stages[0].n_candidates)
+        liked = batch.histories.matrix("binary")
+        seen = np.zeros(scores.shape, dtype=bool)
+        seen[np.repeat(np.arange(len(batch)), np.diff(liked.indptr)), liked.indices] = True
+        most = min(stages[0].n_candidates + int(seen.sum(axis=1).max(initial=0)), len(self.items))
+        rows, values = _cut(*rank_dense(scores, k=most), seen, stages[0].n_candidates)
         for level in range(1, len(stages)):
             own = np.take_along_axis(self._part_scores(self.models[level], batch), np.maximum(rows, 0), axis=1)
             order = _ordered(values, own, rows >= 0, stages[level].tie_width)
@@ -62,32 +71,20 @@ class CascadeHybrid(HybridBase):
             counts = (rows >= 0).sum(axis=1)
             out[b, rows[b, place]] = level + (counts[b] - place) / np.maximum(counts[b], 1)
             if level + 1 < len(stages):
-                rows, values = _cut(rows, values, self._limits(batch, stages[level].n_candidates))
+                rows, values = _cut(rows, values, seen, stages[level].n_candidates)
         return out
-
-    def _limits(self, batch: UserBatch, n_candidates: int) -> npt.NDArray[np.int64]:
-        """Candidates of each user: their history may stand among them and is left out only later."""
-        return np.minimum(n_candidates + batch.histories.lengths, len(self.items))
-
-    def _proposed(
-        self, scores: FloatBlock, batch: UserBatch, n_candidates: int
-    ) -> tuple[Rows, npt.NDArray[np.float32]]:
-        limits = self._limits(batch, n_candidates)
-        rows, values = rank_dense(scores, k=int(limits.max(initial=1)))
-        return _cut(rows, values, limits)
 
     def _item_similarity(self, rows: Rows) -> FloatBlock:
         return self._first_similarity(rows)
 
 
 def _cut(
-    rows: Rows, values: npt.NDArray[np.float32], limits: npt.NDArray[np.int64]
+    rows: Rows, values: npt.NDArray[np.float32], seen: npt.NDArray[np.bool_], n_candidates: int
 ) -> tuple[Rows, npt.NDArray[np.float32]]:
-    """The first ``limits`` (B,) of each row's candidates."""
-    beyond = np.arange(rows.shape[1])[None, :] >= limits[:, None]
-    width = int(min(rows.shape[1], limits.max(initial=1)))
-    kept = np.where(beyond, np.int32(-1), rows)[:, :width]
-    return np.ascontiguousarray(kept), np.ascontiguousarray(values[:, :width])
+    """The start of each row with ``n_candidates`` items outside the history; the rest becomes -1."""
+    fresh = ~np.take_along_axis(seen, np.maximum(rows, 0), axis=1) & (rows >= 0)
+    kept = np.cumsum(fresh, axis=1) <= n_candidates
+    return np.where(kept, rows, np.int32(-1)), values
 
 
 def _ordered(
