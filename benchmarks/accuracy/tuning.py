@@ -30,12 +30,14 @@ def run(names: Sequence[str], *, data: Path | None, only: Sequence[str], quick: 
     if data is None:
         raise ConfigurationError("tuning needs public data", hint="give their folder with --data DIR")
     for name in names or data_names():
-        if not (data / name).is_dir():
-            yield {"benchmark": "tuning", "data": name, "skipped": f"{data / name} is not there"}
-            continue
         settings = settings_of(name)
+        folder = data / str(settings.get("folder", name))
+        why = "no search is kept for this task" if "task" in settings else ""
+        if why or not folder.is_dir():
+            yield {"benchmark": "tuning", "data": name, "skipped": why or f"{folder} is not there"}
+            continue
         wanted = [model for model in settings["models"] if not only or f"{name}/{model}" in only]
-        train = _train(settings["split"], data / name)
+        train = _train(settings["split"], folder)
         spaces = spaces_for(train)
         for model in wanted:
             parameters = dict(settings["models"][model])
