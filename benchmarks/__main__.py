@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--only", action="append", default=[], metavar="DATA/MODEL", help="only this row (repeatable)")
     made.add_argument("--json", action="store_true", help="a line of JSON for each result, as soon as it is there")
     made.add_argument("--quick", action="store_true", help="smaller work, to see that all runs; never saved")
+    made.add_argument("--tune", action="store_true", help="accuracy: search for the settings anew and print them")
     made.add_argument("--save", action="store_true", help="write results/GROUP.json and the table in RESULTS.md")
     return made
 
@@ -39,7 +40,13 @@ def rows_of(options: argparse.Namespace) -> Iterator[dict[str, object]]:
         raise ConfigurationError("--quick and --save do not go together", hint="save a full run")
     if options.data is not None and not options.data.is_dir():
         raise ConfigurationError(f"--data {options.data} is not a folder")
-    if options.group == "accuracy":
+    if options.tune and (options.group != "accuracy" or options.save):
+        raise ConfigurationError("--tune is for accuracy and saves nothing", hint="put what it finds into settings/")
+    if options.tune:
+        from benchmarks.accuracy import tuning
+
+        yield from tuning.run(options.names, data=options.data, only=options.only, quick=options.quick)
+    elif options.group == "accuracy":
         from benchmarks import accuracy
 
         yield from accuracy.run(options.names, data=options.data, only=options.only, quick=options.quick)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 
 from foretaste import __version__
-from foretaste.cli import data, demo, evaluate, ingest, models, recommend, serve, train
+from foretaste.cli import data, demo, evaluate, ingest, models, recommend, serve, train, tune
 from foretaste.cli.output import print_error
 
 INTERRUPTED = 130
@@ -42,6 +42,7 @@ app.command()(demo.demo)
 app.add_typer(data.app, name="data")
 app.command()(train.train)
 app.command()(evaluate.evaluate)
+app.command()(tune.tune)
 app.command()(recommend.recommend)
 app.command()(serve.serve)
 app.command()(ingest.ingest)

@@ -50,6 +50,12 @@ BUILT_IN = {
     "tfidf": "foretaste.models.content.tfidf:TfidfContent",
     "fm": "foretaste.models.fm.machine:FactorizationMachine",
     "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",
+    "switching": "foretaste.models.hybrid.switching:SwitchingHybrid",
+    "cascade": "foretaste.models.hybrid.cascade:CascadeHybrid",
+    "rank_fusion": "foretaste.models.hybrid.rank_fusion:RankFusion",
+    "stacked": "foretaste.models.hybrid.stacked:StackedHybrid",
+    "feature_combination": "foretaste.models.hybrid.feature_combination:FeatureCombination",
+    "auto": "foretaste.models.hybrid.auto:Auto",
 }
 """Name → module:class of the models that come with Foretaste."""
 

@@ -22,6 +22,7 @@ ADJUSTED = {
     "svd": {"parameters": {"n_factors": 16}, "learns_taste": False},  # the board's ratings are all the same
     "svdpp": {"parameters": {"n_factors": 16}, "learns_taste": False, "fold_in_overlap": 0.8},
     "fm": {"parameters": {"n_factors": 16}},
+    "auto": {"parameters": {"max_trials": 4, "time_budget_s": 600.0}},  # trials, not time, end it
     "user_knn": {"learns_taste": True},
     "svd with validation": {"learns_taste": False, "fold_in_overlap": 0.8},
     "popular per category": {"learns_taste": True},
@@ -42,6 +43,29 @@ VARIANTS = {
     "weighted by minmax": ("weighted", {"parts": CONTENT_AND_FACTORS, "normalization": "minmax"}),
     "chebycf without a dense filter": ("chebycf", {"dense_items": 0, "n_factors": 8}),
     "bspm without a dense filter": ("bspm", {"dense_items": 0, "n_factors": 8}),
+    "rank fusion by borda": ("rank_fusion", {"parts": CONTENT_AND_FACTORS, "method": "borda", "depth": 5}),
+    "cascade of three": (
+        "cascade",
+        {
+            "parts": [
+                {"model": "popular", "n_candidates": 15},
+                {"model": "item_knn", "n_candidates": 8},
+                {"model": "tfidf"},
+            ]
+        },
+    ),
+    "switching by history": (
+        "switching",
+        {"parts": [{"model": "ials", "parameters": {"n_factors": 8}, "min_history": 4}, {"model": "tfidf"}]},
+    ),
+    "stacked in groups": (
+        "stacked",
+        {"parts": [{"model": "item_knn"}, {"model": "tfidf"}], "optimizer": "coordinate", "n_groups": 2, "n_folds": 2},
+    ),
+    "feature combination with factors": (
+        "feature_combination",
+        {"part": {"model": "ials", "parameters": {"n_factors": 16}}, "values": "weight"},
+    ),
     "weighted ratings": ("weighted", {"parts": [{"model": "bias"}], "normalization": "none"}),
 }
 """Models with other settings than their defaults, which take other paths."""

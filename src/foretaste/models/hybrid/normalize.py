@@ -20,6 +20,8 @@ def normalize(scores: Floats, how: Normalization) -> Floats:
     A user of whom the model knows nothing at all gets 0 everywhere. Statistics are over all items with evidence, those
     of the history included.
     """
+    if how == "zscore":
+        return _zscores(scores)
     known = np.isfinite(scores)
     if how == "rank":
         return _ranks(scores, known)
@@ -31,16 +33,17 @@ def normalize(scores: Floats, how: Normalization) -> Floats:
         with np.errstate(invalid="ignore", divide="ignore"):
             out = np.where(width > 0, (values - lowest) / width, 1.0)
         return np.where(known, out, 0.0).astype(np.float32)
-    if how == "zscore":
-        mean = values.sum(axis=1, keepdims=True, dtype=np.float64) / np.maximum(counts, 1)
-        centred = np.where(known, values - mean, 0.0)
-        deviation = np.sqrt((centred**2).sum(axis=1, keepdims=True) / np.maximum(counts, 1))
-        flat = deviation <= 1e-6 * np.maximum(1.0, np.abs(mean))
-        out = np.where(flat, 0.0, centred / np.where(flat, 1.0, deviation))
-        lowest = np.min(np.where(known, out, np.inf), axis=1, keepdims=True)
-        values = out.astype(np.float32)
     floor = np.where(counts > 0, lowest, 0.0)
     return np.where(known, values, floor).astype(np.float32)
+
+
+def _zscores(scores: Floats) -> Floats:
+    from foretaste.models.kernels.blending import zscore_rows
+
+    block = np.ascontiguousarray(scores, dtype=np.float32)
+    out = np.empty_like(block)
+    zscore_rows(block, out)
+    return out
 
 
 def _ranks(scores: Floats, known: npt.NDArray[np.bool_]) -> Floats:

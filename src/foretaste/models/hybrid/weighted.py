@@ -1,48 +1,41 @@
 """A weighted sum of other models' scores."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, NonNegativeFloat, model_validator
+from pydantic import NonNegativeFloat, model_validator
 
-from foretaste.data import Dataset, Reason
-from foretaste.errors import ConfigurationError, CorruptStateError
-from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
+from foretaste.errors import ConfigurationError
+from foretaste.models.base import FloatBlock, Recommender, Rows, UserBatch
+from foretaste.models.hybrid.base import HybridBase, HybridConfig, HybridPart
 from foretaste.models.hybrid.normalize import Normalization, normalize
-from foretaste.models.hybrid.reasons import mixed_reason
-from foretaste.models.registry import create_model, model_class
-from foretaste.models.state import State
 
 
-class HybridPart(ModelConfig):
-    """One model of a hybrid."""
+class WeightedPart(HybridPart):
+    """One model of a weighted hybrid."""
 
-    model: str
-    """Its registered name."""
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    """Its own parameters."""
     weight: NonNegativeFloat = 1.0
     """How much it counts, relative to the others."""
 
 
-class WeightedHybridConfig(ModelConfig):
+class WeightedHybridConfig(HybridConfig):
     """Settings of :class:`WeightedHybrid`."""
 
-    parts: tuple[HybridPart, ...] = (HybridPart(model="item_knn"), HybridPart(model="popular", weight=0.1))
+    parts: tuple[WeightedPart, ...] = (WeightedPart(model="item_knn"), WeightedPart(model="popular", weight=0.1))
     """The models, each with its parameters and weight."""
     normalization: Normalization = "zscore"
     """How each user's scores of each model are brought to one scale: ``zscore``, ``minmax``, ``rank`` or ``none``."""
 
     @model_validator(mode="after")
-    def _check_parts(self) -> Self:
-        if not self.parts or sum(part.weight for part in self.parts) <= 0:
+    def _check_weights(self) -> Self:
+        if sum(part.weight for part in self.parts) <= 0:
             raise ValueError("a hybrid needs at least one part with a weight above 0")
         return self
 
 
-class WeightedHybrid(Recommender):
+class WeightedHybrid(HybridBase):
     """The weighted mean of other models' scores, brought to one scale user by user.
 
     Score = Σ w_p · normalised score of part p / Σ w_p. An item of which a part knows nothing gets that user's lowest
@@ -56,10 +49,6 @@ class WeightedHybrid(Recommender):
 
     name = "weighted"
     config_class = WeightedHybridConfig
-
-    def __init__(self, config: ModelConfig | None = None, **parameters: Any) -> None:
-        super().__init__(config, **parameters)
-        self._use([create_model(part.model, **part.parameters) for part in self.config.parts])
 
     @classmethod
     def of(
@@ -93,20 +82,9 @@ class WeightedHybrid(Recommender):
         hybrid._use(list(models.values()))
         return hybrid
 
-    def _use(self, models: list[Recommender]) -> None:
-        """Take the parts and the capabilities that follow from them."""
-        self.models = tuple(models)
+    def _flags(self, models: tuple[Recommender, ...]) -> dict[str, bool]:
         raw_ratings = self.config.normalization == "none" and all(m.predicts_ratings for m in models)
-        flags = {
-            "scores_new_users": any(m.scores_new_users for m in models),
-            "scores_without_history": any(m.scores_without_history for m in models),
-            "scores_new_items": any(m.scores_new_items for m in models),
-            "predicts_ratings": raw_ratings,
-            "updates_incrementally": all(m.updates_incrementally for m in models),
-            "finds_similar_items": any(m.finds_similar_items for m in models),
-        }
-        for flag, value in flags.items():
-            setattr(self, flag, value)
+        return super()._flags(models) | {"predicts_ratings": raw_ratings}
 
     @property
     def weights(self) -> npt.NDArray[np.float32]:
@@ -114,39 +92,8 @@ class WeightedHybrid(Recommender):
         given = np.array([part.weight for part in self.config.parts], dtype=np.float64)
         return np.asarray(given / given.sum(), dtype=np.float32)
 
-    def _fit(self, data: Dataset) -> None:
-        for done, model in enumerate(self.models):
-            model.fit(data)
-            self._report(done + 1, len(self.models))
-
-    def _update(self, data: Dataset) -> None:
-        for model in self.models:
-            model.update(data)
-
-    def _parts(self) -> dict[str, Recommender]:
-        return {f"part{n}": model for n, model in enumerate(self.models)}
-
-    def _restore_parts(self, parts: dict[str, State]) -> None:
-        self._check_names(parts)
-        states = [parts[f"part{n}"] for n in range(len(parts))]
-        self._use([model_class(state.kind).from_state(state, self.population) for state in states])
-
-    def _check_names(self, parts: dict[str, State]) -> None:
-        kinds = [parts[name].kind for name in sorted(parts, key=lambda name: (len(name), name))]
-        names = {f"part{n}" for n in range(len(self.config.parts))}
-        if set(parts) != names or kinds != [part.model for part in self.config.parts]:
-            raise CorruptStateError(f"the saved hybrid holds {kinds}, not the parts of its config")
-
-    # --- scoring -----------------------------------------------------------------------------------------------------
-
-    def _part_scores(self, model: Recommender, batch: UserBatch) -> FloatBlock:
-        """One part's own scores, -inf for users that it cannot serve."""
-        servable = model._servable(batch, [None] * len(batch), "empty")
-        if not servable.any():
-            return np.full((len(batch), len(self.items)), -np.inf, dtype=np.float32)
-        scores = model._scores(batch)
-        scores[~servable] = -np.inf
-        return scores
+    def _part_weights(self, batch: UserBatch) -> npt.NDArray[np.float32]:
+        return self.weights
 
     def _mixed(self, blocks: list[FloatBlock], weights: npt.NDArray[np.float32]) -> FloatBlock:
         total = np.zeros_like(blocks[0])
@@ -169,16 +116,3 @@ class WeightedHybrid(Recommender):
     def _item_similarity(self, rows: Rows) -> FloatBlock:
         able = [n for n, model in enumerate(self.models) if model.finds_similar_items]
         return self._mixed([self.models[n]._item_similarity(rows) for n in able], self.weights[able])
-
-    def _reasons_of_one(self, batch: UserBatch, item_rows: Rows) -> tuple[Reason | None, ...]:
-        shown = np.maximum(item_rows, 0)
-        given: list[tuple[npt.NDArray[np.float32], tuple[Reason | None, ...]]] = []
-        for model, weight in zip(self.models, self.weights, strict=True):
-            scores = self._part_scores(model, batch)
-            strength = weight * normalize(scores, "rank")[0, shown]
-            strength[~np.isfinite(scores[0, shown])] = 0.0
-            given.append((strength, model._reasons_of_one(batch, item_rows)))
-        return tuple(
-            mixed_reason([(float(s[n]), reasons[n]) for s, reasons in given if s[n] > 0]) if row >= 0 else None
-            for n, row in enumerate(item_rows.tolist())
-        )

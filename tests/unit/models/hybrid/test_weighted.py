@@ -102,7 +102,7 @@ def test_parts_that_do_not_belong_together_are_refused():
         WeightedHybrid.of({"a": Popular()})
     with pytest.raises(ConfigurationError, match="weight above 0"):
         WeightedHybrid(parts=[{"model": "popular", "weight": 0}])
-    with pytest.raises(ConfigurationError, match="weight above 0"):
+    with pytest.raises(ConfigurationError, match="at least one part"):
         WeightedHybrid(parts=[])
     with pytest.raises(UnknownNameError, match="populer"):
         WeightedHybrid(parts=[{"model": "populer"}])
