@@ -22,7 +22,9 @@ _PART_BYTES = 262_144
 """Item vectors of one part: they stay in a core's own cache while a block is worked on."""
 _LEAST_ITEMS = 512
 """Others are drawn from the part of the positive item, so a part must be wide."""
-_MOST_PARTS = 32
+_FEW_PARTS = 8
+_LEAST_ENTRIES = 3
+"""Beyond a few parts, a user should have so many entries in each: a user's vector is fetched once a block."""
 _HEAVIEST = 5.0
 """A weight counts at most so many times the mean weight."""
 _OTHERS_PER_HELD_OUT = 12
@@ -262,7 +264,8 @@ class Schedule:
         self.weights, self.popularity, self.config = weights, popularity, config
         self.known = np.flatnonzero(popularity > 0)
         wanted = len(self.known) * width * 4 // _PART_BYTES + 1
-        self.n_parts = max(1, min(max(wanted, 8), len(self.known) // _LEAST_ITEMS, _MOST_PARTS))
+        worth = max(_FEW_PARTS, matrix.nnz // (_LEAST_ENTRIES * matrix.shape[0]))
+        self.n_parts = max(1, min(max(wanted, _FEW_PARTS), worth, len(self.known) // _LEAST_ITEMS))
         self.ranges = equal_parts(self.indptr, self.n_parts)
         self.n_parts = len(self.ranges)
         self.user_sums = np.ones(matrix.shape[0], np.float32)

@@ -1,6 +1,6 @@
 """Weighted approximate-rank pairwise loss (WARP)."""
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from foretaste.models.factorization.sampled import SampledConfig, SampledFactors
 
@@ -8,6 +8,8 @@ from foretaste.models.factorization.sampled import SampledConfig, SampledFactors
 class WARPConfig(SampledConfig):
     """Settings of :class:`WARP`."""
 
+    epochs: PositiveInt = 10
+    """Passes over the interactions."""
     max_trials: int = Field(15, ge=1, le=1000)
     """Other items drawn in search of one that comes within the margin of the positive one."""
     popularity_exponent: float = Field(0.0, ge=0.0, le=1.0)

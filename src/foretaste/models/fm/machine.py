@@ -64,9 +64,9 @@ class FactorizationMachine(Recommender):
 
     Source: Rendle 2010, «Factorization Machines»; pairs of items are compared as in BPR (arXiv:1205.2618). Differs:
     products within one side are left out, as they cannot change a user's order but through a term of the item alone,
-    for which the w stand; ids are dropped at random while training (as in DropoutNet, Volkovs et al. 2017), so that
-    features suffice. A user with a history is placed by it alone, so a stranger with the same history gets the same
-    list; moments come from the timestamps of the data and, in a query, from the context's ``timestamp`` (seconds),
+    for which the w stand; with ``id_dropout`` ids are left out at random while training (as in DropoutNet, Volkovs et
+    al. 2017), so that features suffice. A user with a history is placed by it alone, so that a stranger with the same
+    history gets the same list; moments come from the data's timestamps and a query's context: ``timestamp`` (seconds),
     ``hour`` or ``weekday`` (Monday 0). The data set has no other columns of context.
     Cost: O(nnz·F·features·candidates) an epoch on one thread; keeps 4·F bytes for each user, item and feature, twice
     for users and items.

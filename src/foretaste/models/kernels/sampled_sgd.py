@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.models.kernels.als_vectors import WIDTH, load, multiply, multiply_add, splat, store, sums_of_four
+from foretaste.models.kernels.als_vectors import (
+    WIDTH,
+    load,
+    multiply,
+    multiply_add,
+    prefetch,
+    splat,
+    store,
+    sums_of_four,
+)
 from foretaste.models.kernels.jit import kernel
 
 Floats = npt.NDArray[np.float32]
@@ -237,6 +246,8 @@ def train_block(
                 mine[count] = p
                 marks[items[p]] = u
                 count += 1
+                for f in range(0, width, WIDTH):
+                    prefetch(flat, int(items[p]) * width + f)
         if count == 0:
             continue
         x[:] = users[u]
