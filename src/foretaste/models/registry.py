@@ -31,6 +31,7 @@ BUILT_IN = {
     "svdpp": "foretaste.models.factorization.svdpp:SVDPP",
     "tfidf": "foretaste.models.content.tfidf:TfidfContent",
     "weighted": "foretaste.models.hybrid.weighted:WeightedHybrid",
+    "rating_blend": "foretaste.models.hybrid.rating_blend:RatingBlend",
 }
 """Name → module:class of the models that come with Foretaste."""
 
