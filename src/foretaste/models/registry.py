@@ -56,6 +56,7 @@ BUILT_IN = {
     "stacked": "foretaste.models.hybrid.stacked:StackedHybrid",
     "feature_combination": "foretaste.models.hybrid.feature_combination:FeatureCombination",
     "auto": "foretaste.models.hybrid.auto:Auto",
+    "rating_blend": "foretaste.models.hybrid.rating_blend:RatingBlend",
 }
 """Name → module:class of the models that come with Foretaste."""
 

@@ -19,6 +19,10 @@ ADJUSTED = {
     },  # with as many factors as items nothing is left to infer
     "bpmf": {"parameters": {"n_factors": 4, "epochs": 40, "burn_in": 10}, "learns_taste": False},  # as for svd
     "nmf": {"parameters": {"n_factors": 4}},
+    "rating_blend": {
+        "parameters": {"parts": [{"model": "bias"}, {"model": "svd", "parameters": {"n_factors": 16}}]},
+        "learns_taste": False,
+    },
     "svd": {"parameters": {"n_factors": 16}, "learns_taste": False},  # the board's ratings are all the same
     "svdpp": {"parameters": {"n_factors": 16}, "learns_taste": False, "fold_in_overlap": 0.8},
     "fm": {"parameters": {"n_factors": 16}},
