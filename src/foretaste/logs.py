@@ -57,5 +57,11 @@ def configure_logs(*, level: str = "info", form: Literal["text", "json"] = "text
 
 
 def get_logger(name: str) -> Any:
-    """A structured logger bound to the module ``name``."""
+    """A structured logger bound to the module ``name``.
+
+    A program that has configured neither our logs nor structlog hears warnings only, on standard error: a library does
+    not write to what its user prints.
+    """
+    if not structlog.is_configured():
+        configure_logs(level="warning")
     return structlog.get_logger(module=name)

@@ -1,6 +1,8 @@
 """The page on algorithms names every model, and its example runs."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from foretaste.models import model_names
@@ -15,9 +17,6 @@ def test_every_model_stands_in_the_page_on_algorithms():
 
 
 def test_the_example_of_the_page_prints_lists(tmp_path):
-    import subprocess
-    import sys
-
     (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
     done = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, check=True, cwd=tmp_path)
     lines = done.stdout.splitlines()
