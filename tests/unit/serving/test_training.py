@@ -1,7 +1,7 @@
 import pytest
 
 from foretaste.errors import ConfigurationError, DataInsufficientError, ModelTrainingError, UnknownNameError
-from foretaste.serving.config import parse_pipeline
+from foretaste.serving.config import load_pipeline, packaged_pipelines, parse_pipeline
 from foretaste.serving.ingest import ingest
 from foretaste.serving.training import baselines, fit_models, read_training_data, train
 
@@ -90,3 +90,11 @@ def test_a_pipeline_of_optional_models_that_all_fail_is_an_error(shop):
     only = parse_pipeline({"models": {"content": {"kind": "tfidf", "optional": True}}})
     with pytest.raises(ModelTrainingError, match="no model"):
         fit_models(only, bare)
+
+
+@pytest.mark.parametrize("name", packaged_pipelines())
+def test_every_packaged_pipeline_can_be_trained_and_uses_all_its_models(shop, name):
+    pipeline = load_pipeline(name)
+    models, skipped = fit_models(pipeline, shop)
+    assert set(models) == set(pipeline.models)
+    assert not skipped
