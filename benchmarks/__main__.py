@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # This variable makes OpenBLAS use the kernels of an old processor, which halves every product. It must go before
     # NumPy is loaded; child processes inherit the change.
     os.environ.pop("OPENBLAS_CORETYPE", None)
-    options = parser().parse_args(arguments)
+    options = parser().parse_intermixed_args(arguments)
     from benchmarks import rows as output
 
     found: list[dict[str, object]] = []

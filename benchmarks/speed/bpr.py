@@ -21,7 +21,7 @@ from foretaste.models.factorization.sampled import SampledFactors
 from foretaste.models.threads import n_threads
 
 FACTORS = 64
-EPOCHS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50)
+EPOCHS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 20, 25, 30, 40, 50)
 Floats = npt.NDArray[np.float32]
 
 
