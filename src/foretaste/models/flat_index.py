@@ -2,6 +2,7 @@
 
 from functools import partial
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,24 @@ _TINY, _HUGE = 1e-30, 1e15
 _FLOOR_ITEMS = 1_024
 """The longest items, multiplied in float32 to begin with: the k-th best of them is a floor for all others."""
 _QUERIES_TOGETHER = 512
+_FEW_QUERIES = 64
+"""So many are multiplied without BLAS, whose threads take longer to wake than that takes."""
+_PART_BYTES = 48_000_000
+"""Codes to be read, once for each 8 queries, that keep a thread busy for long enough to start it."""
+
+
+class _Asked(NamedTuple):
+    """Queries as the kernel takes them."""
+
+    queries: Floats
+    codes: Ints
+    scales: Doubles
+    errors: Floats
+    norms: Floats
+    sums: Longs
+    seen_indptr: Longs
+    seen_rows: Ints
+    floors: Floats
 
 
 class FlatIndex:
@@ -111,49 +130,70 @@ class FlatIndex:
         is_empty = np.isnan(norms)
         wide, norms = np.where(is_empty[:, None], np.float32(0), wide), np.where(is_empty, 0.0, norms)
         hidden = np.zeros(0, np.bool_) if allowed is None else allowed
-        step = _step(len(wide))
-        ranges = _ranges(len(self._scales), -(-n_threads() * step // max(1, len(wide))))
+        step, n_ranges = self._shares(len(wide))
+        ranges = _ranges(len(self._scales), n_ranges)
         found = [_empty(len(wide), k) for _ in ranges]
+        starts = range(0, len(wide), step)
 
-        def work(start: int, part: int) -> None:
+        def ask(start: int) -> _Asked:
             block = slice(start, min(start + step, len(wide)))
             own = seen.block(block.start, block.stop) if seen is not None else Histories.empty(block.stop - start, 0)
-            rows, scores = found[part]
-            self._search(wide[block], norms[block], own, hidden, ranges[part], (rows[block], scores[block]))
+            return self._ask(wide[block], norms[block], own, hidden, k)
 
-        works = [partial(work, start, part) for start in range(0, len(wide), step) for part in range(len(ranges))]
+        # Where a few queries meet a range of the items on each thread, what is common to the ranges is done before:
+        # threads that are soon done with their loops would wait for the interpreter more than they work.
+        asked = [ask(start) for start in starts] if len(ranges) > 1 else []
+
+        def work(number: int, part: int) -> None:
+            start = starts[number]
+            one = asked[number] if asked else ask(start)
+            rows, scores = found[part]
+            block = slice(start, start + len(one.queries))
+            self._scan(one, hidden, ranges[part], (rows[block], scores[block]))
+
+        works = [partial(work, number, part) for number in range(len(starts)) for part in range(len(ranges))]
         map_threads(lambda one: one(), works)
         rows, scores = found[0] if len(found) == 1 else _merged(found, k)
         rows[is_empty], scores[is_empty] = -1, np.nan
         return rows, scores
 
-    def _search(
-        self,
-        queries: Floats,
-        norms: Doubles,
-        seen: Histories,
-        allowed: npt.NDArray[np.bool_],
-        blocks: tuple[int, int],
-        out: Ranked,
-    ) -> None:
-        """Rank the items of a range of blocks into ``out``."""
-        from foretaste.models.kernels.flat import QUERIES, encode_queries, search_blocks
-        from foretaste.models.kernels.topk import sort_heaps, sort_within
+    def _shares(self, n_queries: int) -> tuple[int, int]:
+        """How many queries to take together, a multiple of 8 as the kernel takes so many, and how many ranges to cut
+        the items into, so that all threads are busy where that pays.
+        """
+        work = -(-n_queries // 8) * len(self._codes)
+        n_parts = max(1, min(n_threads(), work // _PART_BYTES))
+        step = max(1, min(_QUERIES_TOGETHER, -(-n_queries // n_parts)))
+        step += -step % 8
+        return step, -(-n_parts // max(1, -(-n_queries // step)))
+
+    def _ask(
+        self, queries: Floats, norms: Doubles, seen: Histories, allowed: npt.NDArray[np.bool_], k: int
+    ) -> "_Asked":
+        from foretaste.models.kernels.flat import QUERIES, encode_queries
+        from foretaste.models.kernels.topk import sort_within
 
         n_queries, n_factors = queries.shape
         codes = np.zeros((-(-n_queries // QUERIES), _n_pairs(n_factors), QUERIES), np.int32)
-        largest = np.abs(queries).max(axis=1)
-        scales = _scale(largest, norms, _QUERY_LIMIT, n_factors)
+        scales = _scale(np.abs(queries).max(axis=1), norms, _QUERY_LIMIT, n_factors)
         errors, sums = np.empty(n_queries, np.float32), np.empty(n_queries, np.int64)
         encode_queries(queries, scales, codes, errors, sums)
-        floors = self._floors(queries, norms, seen, allowed, out[0].shape[1])
+        floors = self._floors(queries, norms, seen, allowed, k)
         seen_rows = sort_within(seen.indptr, seen.item_rows)
-        counts = np.zeros(n_queries, np.int64)
+        return _Asked(queries, codes, scales, errors, _above(norms), sums, seen.indptr, seen_rows, floors)
+
+    def _scan(self, asked: "_Asked", allowed: npt.NDArray[np.bool_], blocks: tuple[int, int], out: Ranked) -> None:
+        """Rank the items of a range of blocks into ``out``."""
+        from foretaste.models.kernels.flat import search_blocks
+        from foretaste.models.kernels.topk import sort_heaps
+
+        counts = np.zeros(len(asked.queries), np.int64)
+        floors = asked.floors.copy()  # which the kernel raises
         search_blocks(
             *blocks,
             self._codes, self._scales, self._errors, self._norms, self._sorted, self._rows,
-            queries, codes, scales, errors, _above(norms), sums,
-            seen.indptr, seen_rows, allowed, floors, counts, *out,
+            asked.queries, asked.codes, asked.scales, asked.errors, asked.norms, asked.sums,
+            asked.seen_indptr, asked.seen_rows, allowed, floors, counts, *out,
         )  # fmt: skip
         sort_heaps(counts, *out)
 
@@ -161,10 +201,14 @@ class FlatIndex:
         self, queries: Floats, norms: Doubles, seen: Histories, allowed: npt.NDArray[np.bool_], k: int
     ) -> Floats:
         """A score (B,) that the k-th best item of each query surely reaches; -inf where not so many are left."""
-        from foretaste.models.kernels.flat import MARGIN, floors_of
+        from foretaste.models.kernels.flat import MARGIN, floors_of, products
 
         longest = self._sorted[:_FLOOR_ITEMS]
-        scores = queries @ longest.T
+        if len(queries) <= _FEW_QUERIES:
+            scores = np.empty((len(queries), len(longest)), np.float32)
+            products(queries, longest, scores)
+        else:
+            scores = queries @ longest.T
         places = self._places[seen.item_rows]
         owners = np.repeat(np.arange(len(queries)), seen.lengths)
         near = places < len(longest)
@@ -215,12 +259,6 @@ def _aligned(n: int) -> npt.NDArray[np.uint8]:
 
 def _n_pairs(n_factors: int) -> int:
     return (n_factors + 1) // 2
-
-
-def _step(n_queries: int) -> int:
-    """Queries of a piece of work: a multiple of 8, as the kernel takes so many together."""
-    step = max(1, min(_QUERIES_TOGETHER, -(-n_queries // n_threads())))
-    return step + -step % 8
 
 
 def _ranges(n_blocks: int, n_parts: int) -> list[tuple[int, int]]:

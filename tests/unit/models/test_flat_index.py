@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(not has_byte_products(), reason="the index is ra
 def _index_of_few_items(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flat_index, "MIN_ITEMS", 1)
     monkeypatch.setattr(flat_index, "_FLOOR_ITEMS", 64)
+    monkeypatch.setattr(flat_index, "_PART_BYTES", 1)
 
 
 def whole_numbers(rng: np.random.Generator, *shape: int, high: int = 9) -> Array:
@@ -37,7 +38,10 @@ def check(index: FlatIndex, queries: Array, items: Array, **options: Any) -> Non
     np.testing.assert_array_equal(scores, expected[1])
 
 
-@pytest.mark.parametrize(("n_items", "n_factors", "n_queries"), [(1_000, 64, 37), (777, 7, 1), (300, 33, 6)])
+@pytest.mark.parametrize(
+    ("n_items", "n_factors", "n_queries"),
+    [(1_000, 64, 37), (777, 7, 1), (300, 33, 6), (1_300, 5, 1), (500, 1, 9), (5_000, 64, 1), (300, 8, 40)],
+)
 def test_lists_are_those_of_exact_products_ties_included(n_items: int, n_factors: int, n_queries: int) -> None:
     rng = np.random.default_rng(n_items)
     items, queries = whole_numbers(rng, n_items, n_factors), whole_numbers(rng, n_queries, n_factors)

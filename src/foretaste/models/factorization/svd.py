@@ -1,6 +1,5 @@
 """Biased matrix factorisation of ratings, by stochastic gradient descent."""
 
-from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -230,13 +229,18 @@ class PaddedTables(dict[str, Floats]):
         self.shapes = {name: table.shape for name, table in tables.items()}
         n_factors = max(shape[-1] for shape in self.shapes.values() if len(shape) == 2)
         self.width = -(-n_factors // WIDTH) * WIDTH
-        pad = partial(np.pad, mode="constant")
-        super().__init__(
-            {
-                name: pad(table, ((0, 0), (0, self.width - n_factors))).reshape(-1) if table.ndim == 2 else table.copy()
-                for name, table in tables.items()
-            }
-        )
+        super().__init__()
+        for name, table in tables.items():
+            self[name] = self._padded(table) if table.ndim == 2 else table.copy()
+
+    def _padded(self, table: Floats) -> Floats:
+        """A flat copy whose rows begin where a cache line does: no vector lies across two."""
+        n_rows, n_factors = table.shape
+        raw = np.zeros(n_rows * self.width + WIDTH, np.float32)
+        first = -raw.ctypes.data % 64 // raw.itemsize
+        flat = raw[first : first + n_rows * self.width]
+        flat.reshape(n_rows, self.width)[:, :n_factors] = table
+        return flat
 
     def into(self, model: RatingFactors) -> None:
         """Give the tables back to the model's attributes."""

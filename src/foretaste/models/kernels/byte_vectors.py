@@ -108,6 +108,13 @@ def _add_byte_products(typing_context: Any, total: Any, unsigned: Any, signed: A
     return _VECTOR(_VECTOR, _VECTOR, _VECTOR), generate
 
 
+def _add_shorts(typing_context: Any, a: Any, b: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.add(*arguments)
+
+    return _VECTOR(_VECTOR, _VECTOR), generate
+
+
 def _exceed(typing_context: Any, a: Any, bound: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         above = builder.icmp_signed(">", *arguments)
@@ -150,6 +157,8 @@ splat_short: Any = intrinsic(_splat_short)
 add_byte_products: Any = intrinsic(_add_byte_products)
 """``add_byte_products(total, unsigned, signed)``: total + the sums of neighbouring products, modulo 2¹⁶; the sum of two
 products must lie within a short integer."""
+add_shorts: Any = intrinsic(_add_shorts)
+"""``add_shorts(a, b)``, modulo 2¹⁶."""
 exceed: Any = intrinsic(_exceed)
 """``exceed(a, bound)``: a bit for each of the 16 lanes of a that is above that of ``bound``."""
 mark_above: Any = intrinsic(_mark_above)

@@ -12,6 +12,7 @@ from foretaste.models.kernels.als_vectors import prefetch
 from foretaste.models.kernels.byte_vectors import (
     LANES,
     add_byte_products,
+    add_shorts,
     exceed,
     is_any,
     load_shorts,
@@ -39,6 +40,8 @@ LINE = 16
 """float32 in a line of the cache."""
 MANY = 8
 """Items that are multiplied exactly together, at least, except at the end."""
+AHEAD = 4_096
+"""Bytes that codes are asked for before they are used."""
 LANES_OF_FLOORS = 128
 MARGIN = np.float32(2e-5)
 """Share of ‖q‖‖x‖ that a float32 product may be wrong by, twice over."""
@@ -114,6 +117,14 @@ def _product(query: Floats, item: Floats) -> np.float32:
     for f in range(len(query)):
         total += query[f] * item[f]
     return total
+
+
+@kernel
+def products(queries: Floats, items: Floats, out: Floats) -> None:
+    """``queries @ items.T`` into ``out``, for a few queries, on this thread."""
+    for i in range(len(items)):
+        for b in range(len(queries)):
+            out[b, i] = _product(queries[b], items[i])
 
 
 @kernel
@@ -244,6 +255,45 @@ def _scan_block(
 
 
 @kernel
+def _scan_alone(
+    codes: Bytes,
+    first_byte: int,
+    n_vectors: int,
+    query_codes: IntBlocks,
+    query: int,
+    start: np.int16,
+    limit: np.int16,
+    hit_places: Longs,
+    hit_queries: Longs,
+    n_hits: int,
+) -> int:
+    """Like :func:`_scan_block` for one query; memory is the limit, so codes are asked for in advance."""
+    n_pairs = query_codes.shape[1]
+    flat = query_codes.reshape(-1)
+    first_pair = (query // QUERIES) * n_pairs * QUERIES + query % QUERIES
+    starts, limits, nothing = splat_short(start), splat_short(limit), splat_short(np.int16(0))
+    for vector in range(n_vectors):
+        first = first_byte + vector * n_pairs * 2 * LANES
+        even, odd = starts, nothing
+        for p in range(0, n_pairs - 1, 2):
+            place = first + p * 2 * LANES
+            prefetch(codes, min(place + AHEAD, len(codes) - 1))
+            own = first_pair + p * QUERIES
+            even = add_byte_products(even, load_shorts(codes, place), repeat_pair(flat, own))
+            odd = add_byte_products(odd, load_shorts(codes, place + 2 * LANES), repeat_pair(flat, own + QUERIES))
+        if n_pairs % 2 == 1:
+            own = first_pair + (n_pairs - 1) * QUERIES
+            place = first + (n_pairs - 1) * 2 * LANES
+            even = add_byte_products(even, load_shorts(codes, place), repeat_pair(flat, own))
+        mask = exceed(add_shorts(even, odd), limits)
+        while mask != 0:
+            hit_places[n_hits], hit_queries[n_hits] = vector * LANES + lowest_bit(mask), query
+            mask &= mask - np.uint32(1)
+            n_hits += 1
+    return n_hits
+
+
+@kernel
 def search_blocks(
     first_block: int,
     stop_block: int,
@@ -303,10 +353,17 @@ def search_blocks(
                 open_tiles[n_still] = first_query
                 n_still += 1
                 asked = n_hits
-                n_hits = _scan_block(
-                    codes, first_item * n_pairs * 2, n_vectors, query_codes, first_query, starts, limits,
-                    hit_places, hit_queries, n_hits,
-                )  # fmt: skip
+                first_byte = first_item * n_pairs * 2
+                if n_queries - first_query > 1:
+                    n_hits = _scan_block(
+                        codes, first_byte, n_vectors, query_codes, first_query, starts, limits,
+                        hit_places, hit_queries, n_hits,
+                    )  # fmt: skip
+                else:
+                    n_hits = _scan_alone(
+                        codes, first_byte, n_vectors, query_codes, first_query, starts[first_query],
+                        limits[first_query], hit_places, hit_queries, n_hits,
+                    )  # fmt: skip
                 for n in range(asked, n_hits):
                     for f in range(0, width, LINE):
                         prefetch(flat_items, min(first_item + hit_places[n], n_items - 1) * width + f)

@@ -26,7 +26,7 @@ Ints = npt.NDArray[np.int32]
 
 ONE = np.float32(1.0)
 ZERO = np.float32(0.0)
-AHEAD = 4
+AHEAD = 8
 """Item rows are asked for so many ratings before they are used."""
 
 
@@ -47,11 +47,21 @@ def _walk(
 ) -> tuple[float, np.float32]:
     """One step for each rating ``start:stop`` of one user, whose vector ``taste`` moves ``pull`` times as far.
 
+    Rows of a user are of different items. So the product of the next step is known from this one's vectors as
+    (keep·p + step·q)·q' = keep·(p·q') + step·(q·q'): both products are on their way while the error is still awaited.
     Returns the sum of squared errors, each taken before its step, and the user's bias.
     """
     width = len(taste)
     squares = 0.0
-    keep, bias_keep = splat(ONE - rate * ridge), ONE - rate * bias_ridge
+    keep, bias_keep = ONE - rate * ridge, ONE - rate * bias_ridge
+    kept = splat(keep)
+    product = ZERO
+    if start < stop:
+        first = np.intp(columns[start]) * width
+        total = splat(ZERO)
+        for f in range(0, width, WIDTH):
+            total = multiply_add(load(taste, f), load(item_table, first + f), total)
+        product = sums_of_four(total, total, total, total)[0]
     for n in range(start, stop):
         item = np.intp(columns[n])
         row = item * width
@@ -59,26 +69,22 @@ def _walk(
             ahead = np.intp(columns[n + AHEAD]) * width
             for f in range(0, width, WIDTH):
                 prefetch(item_table, ahead + f)
-        even = multiply(load(item_table, row), load(taste, 0))
-        odd = splat(ZERO)
-        f = WIDTH
-        while f + WIDTH < width:
-            odd = multiply_add(load(item_table, row + f), load(taste, f), odd)
-            even = multiply_add(load(item_table, row + f + WIDTH), load(taste, f + WIDTH), even)
-            f += 2 * WIDTH
-        if f < width:
-            odd = multiply_add(load(item_table, row + f), load(taste, f), odd)
-        both = add(even, odd)
-        error = ratings[n] - bias - item_bias[item] - sums_of_four(both, both, both, both)[0]
+        next_row = np.intp(columns[min(n + 1, stop - 1)]) * width
+        error = ratings[n] - item_bias[item] - bias - product
         squares += np.float64(error) * np.float64(error)
         step = rate * error
         bias = bias_keep * bias + step
         item_bias[item] = bias_keep * item_bias[item] + step
         to_user, to_item = splat(pull * step), splat(step)
+        by_user, by_item = splat(ZERO), splat(ZERO)
         for f in range(0, width, WIDTH):
-            own, other = load(taste, f), load(item_table, row + f)
-            store(taste, f, multiply_add(to_user, other, multiply(keep, own)))
-            store(item_table, row + f, multiply_add(to_item, own, multiply(keep, other)))
+            own, other, following = load(taste, f), load(item_table, row + f), load(item_table, next_row + f)
+            by_user = multiply_add(own, following, by_user)
+            by_item = multiply_add(other, following, by_item)
+            store(taste, f, multiply_add(to_user, other, multiply(kept, own)))
+            store(item_table, row + f, multiply_add(to_item, own, multiply(kept, other)))
+        sums = sums_of_four(by_user, by_item, by_user, by_item)
+        product = keep * sums[0] + pull * step * sums[1]
     return squares, bias
 
 
