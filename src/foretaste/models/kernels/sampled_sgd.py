@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.models.kernels.als_vectors import (
+from foretaste.models.kernels.jit import kernel
+from foretaste.models.kernels.vectors import (
     WIDTH,
     load,
     multiply,
@@ -20,7 +21,6 @@ from foretaste.models.kernels.als_vectors import (
     store,
     sums_of_four,
 )
-from foretaste.models.kernels.jit import kernel
 
 Floats = npt.NDArray[np.float32]
 Longs = npt.NDArray[np.int64]
