@@ -9,7 +9,8 @@ from scipy import sparse
 
 from foretaste.data import Dataset
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
-from foretaste.models.neighbours.similarity import CENTRED, Similarity, as_matrix, nearest, weighted
+from foretaste.models.nearest import as_matrix
+from foretaste.models.neighbours.similarity import CENTRED, Similarity, nearest, weighted
 from foretaste.models.neighbours.votes import summed
 from foretaste.models.reasons import to_history
 

@@ -11,6 +11,7 @@ from scipy import sparse
 from foretaste.data import Dataset, Histories
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
 from foretaste.models.biases import Biases, row_numbers
+from foretaste.models.nearest import csr_arrays
 from foretaste.models.neighbours.common_ratings import (
     Lists,
     RatingSimilarity,
@@ -21,7 +22,6 @@ from foretaste.models.neighbours.common_ratings import (
     turned,
     with_values,
 )
-from foretaste.models.neighbours.votes import csr_arrays
 from foretaste.models.threads import map_threads
 
 Floats = npt.NDArray[np.float32]

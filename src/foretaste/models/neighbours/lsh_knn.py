@@ -10,8 +10,8 @@ from scipy import sparse
 
 from foretaste.data import Dataset, Histories
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
+from foretaste.models.nearest import as_matrix
 from foretaste.models.neighbours.lsh import Measure, MinHashLSH
-from foretaste.models.neighbours.similarity import as_matrix
 from foretaste.models.neighbours.votes import shares_of_items, summed
 from foretaste.models.reasons import to_history
 

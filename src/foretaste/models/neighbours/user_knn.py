@@ -10,11 +10,11 @@ from scipy import sparse
 
 from foretaste.data import Dataset, Histories
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
+from foretaste.models.nearest import as_matrix
 from foretaste.models.neighbours.similarity import (
     CENTRED,
     Similarity,
     Weighted,
-    as_matrix,
     nearest,
     nearest_of_new,
     weighted,

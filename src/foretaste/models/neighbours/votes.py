@@ -5,18 +5,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from foretaste.models.base import FloatBlock, Rows
+from foretaste.models.nearest import csr_arrays
 from foretaste.models.reasons import to_history
-
-Floats = npt.NDArray[np.float32]
-
-
-def csr_arrays(matrix: sparse.csr_array) -> tuple[npt.NDArray[np.int64], Rows, Floats]:
-    """A sparse matrix as the kernels want it: ``indptr``, ``indices``, entries."""
-    return (
-        np.asarray(matrix.indptr, np.int64),
-        np.asarray(matrix.indices, np.int32),
-        np.asarray(matrix.data, np.float32),
-    )
 
 
 def summed(left: sparse.csr_array, right: sparse.csr_array) -> FloatBlock:
