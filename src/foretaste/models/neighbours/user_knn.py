@@ -74,14 +74,13 @@ class UserKNN(UserVotes):
 
     def _nearest(self, batch: UserBatch) -> sparse.csr_array:
         """Similarities (B, U) to the nearest users: those found while fitting, or looked up for a newer history."""
-        learnt = (batch.rows >= 0) & ~batch.folded
+        learnt = batch.learnt
         if learnt.all():
             return self.neighbours[batch.rows]
-        fresh = np.flatnonzero(~learnt)
-        history = self._taken(batch.histories if len(fresh) == len(batch) else batch.histories.take(fresh))
+        fresh, histories = batch.fresh()
         found = nearest_of_new(
             self._compared,
-            history,
+            self._taken(histories),
             self.config.n_neighbours,
             similarity=self.config.similarity,
             shrinkage=self.config.shrinkage,
