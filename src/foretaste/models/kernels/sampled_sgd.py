@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from foretaste.models.kernels.draws import draw_others, seeded_state
 from foretaste.models.kernels.jit import kernel
+from foretaste.models.kernels.products import four_products
 from foretaste.models.kernels.vectors import (
     WIDTH,
     load,
@@ -20,7 +21,6 @@ from foretaste.models.kernels.vectors import (
     prefetch,
     splat,
     store,
-    sums_of_four,
 )
 
 Floats = npt.NDArray[np.float32]
@@ -38,17 +38,7 @@ REORDER = {"reassoc", "contract", "nsz", "arcp"}
 @kernel(fastmath=REORDER)
 def _four_scores(table: Floats, width: int, group: Longs, x: Floats) -> Any:
     """x · (each of four rows of the flat ``table``)."""
-    a, b, c, d = group[0] * width, group[1] * width, group[2] * width, group[3] * width
-    part = load(x, 0)
-    s0, s1 = multiply(load(table, a), part), multiply(load(table, b), part)
-    s2, s3 = multiply(load(table, c), part), multiply(load(table, d), part)
-    for f in range(WIDTH, width, WIDTH):
-        part = load(x, f)
-        s0 = multiply_add(load(table, a + f), part, s0)
-        s1 = multiply_add(load(table, b + f), part, s1)
-        s2 = multiply_add(load(table, c + f), part, s2)
-        s3 = multiply_add(load(table, d + f), part, s3)
-    return sums_of_four(s0, s1, s2, s3)
+    return four_products(table, group[0] * width, group[1] * width, group[2] * width, group[3] * width, width, x)
 
 
 @kernel(fastmath=REORDER)
