@@ -29,6 +29,16 @@ class UserBatch:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def learnt(self) -> npt.NDArray[np.bool_]:
+        """(B,) whether what was learnt of the user in training holds: no stranger, and no newer history."""
+        return (self.rows >= 0) & ~self.folded
+
+    def fresh(self) -> tuple[npt.NDArray[np.intp], Histories]:
+        """Places of all others in the batch, and their histories, which are to be folded in."""
+        places = np.flatnonzero(~self.learnt)
+        return places, self.histories if len(places) == len(self) else self.histories.take(places)
+
     def block(self, start: int, stop: int) -> "UserBatch":
         """Users ``start:stop`` of the batch."""
         return UserBatch(

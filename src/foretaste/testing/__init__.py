@@ -7,16 +7,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from foretaste.testing.toy import Checkerboard, checkerboard, one_user_one_item, tiny_shop
+    from foretaste.testing.toy import (
+        Checkerboard,
+        checkerboard,
+        dataset_of_matrix,
+        dataset_of_ratings,
+        one_user_one_item,
+        random_weights,
+        tiny_shop,
+    )
 
 _HOMES = {
     "Checkerboard": "foretaste.testing.toy",
     "checkerboard": "foretaste.testing.toy",
+    "dataset_of_matrix": "foretaste.testing.toy",
+    "dataset_of_ratings": "foretaste.testing.toy",
     "one_user_one_item": "foretaste.testing.toy",
+    "random_weights": "foretaste.testing.toy",
     "tiny_shop": "foretaste.testing.toy",
 }
 
-__all__ = ["Checkerboard", "checkerboard", "one_user_one_item", "tiny_shop"]
+__all__ = [
+    "Checkerboard",
+    "checkerboard",
+    "dataset_of_matrix",
+    "dataset_of_ratings",
+    "one_user_one_item",
+    "random_weights",
+    "tiny_shop",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -153,6 +154,56 @@ def one_user_one_item() -> Dataset:
     )
 
 
+def dataset_of_matrix(matrix: npt.NDArray[Any], *, is_explicit: bool = False) -> Dataset:
+    """A data set from a dense matrix users × items: each entry that is not 0 is an interaction of that weight.
+
+    Users are called u0, u1, …, items i0, i1, …; nobody knows when anything happened. ``is_explicit`` makes the entries
+    ratings, of which the last one of a pair counts.
+    """
+    users, items = np.nonzero(matrix)
+    return _numbered(
+        users, items, matrix[users, items], np.full(len(users), np.nan), matrix.shape, is_explicit=is_explicit
+    )
+
+
+def dataset_of_ratings(rows: npt.ArrayLike, n_users: int, n_items: int) -> Dataset:
+    """A data set of ratings from rows (user row, item row, rating), made in this order; ids as in a matrix's."""
+    users, items, ratings = np.asarray(rows, np.float64).T
+    return _numbered(users, items, ratings, np.arange(len(ratings)), (n_users, n_items), is_explicit=True)
+
+
+def random_weights(shape: tuple[int, int], *, share: float = 0.2, seed: int = 0) -> npt.NDArray[np.float64]:
+    """A dense matrix where about ``share`` of the entries are whole numbers from 1 to 5 and the others 0."""
+    rng = np.random.default_rng(seed)
+    return np.where(rng.random(shape) < share, rng.integers(1, 6, shape), 0).astype(np.float64)
+
+
+def _numbered(
+    users: npt.NDArray[Any],
+    items: npt.NDArray[Any],
+    weights: npt.NDArray[Any],
+    timestamps: npt.NDArray[Any],
+    shape: tuple[int, ...],
+    *,
+    is_explicit: bool,
+) -> Dataset:
+    """Interactions of users u0, u1, … with items i0, i1, …"""
+    interactions = Interactions(
+        users.astype(np.int32),
+        items.astype(np.int32),
+        weights.astype(np.float32),
+        timestamps.astype(np.float64),
+        np.zeros(len(users), np.uint8),
+    ).sorted()
+    return Dataset(
+        users=Vocabulary([f"u{row}" for row in range(shape[0])]),
+        items=Vocabulary([f"i{row}" for row in range(shape[1])]),
+        interactions=interactions,
+        is_explicit=is_explicit,
+        duplicates="last" if is_explicit else "sum",
+    )
+
+
 def _shop_items(rng: np.random.Generator) -> pl.DataFrame:
     rows: list[dict[str, object]] = []
     for category, things in _SHOP.items():
@@ -209,4 +260,14 @@ def _dataset(
     )
 
 
-__all__ = ["ACTION_WEIGHTS", "START", "Checkerboard", "checkerboard", "one_user_one_item", "tiny_shop"]
+__all__ = [
+    "ACTION_WEIGHTS",
+    "START",
+    "Checkerboard",
+    "checkerboard",
+    "dataset_of_matrix",
+    "dataset_of_ratings",
+    "one_user_one_item",
+    "random_weights",
+    "tiny_shop",
+]

@@ -70,7 +70,7 @@ class Bias(Recommender):
 
     def _heights(self, batch: UserBatch) -> npt.NDArray[np.float32]:
         """μ + b_u of each user (B,), from the history where that is newer than training."""
-        learnt = (batch.rows >= 0) & ~batch.folded
+        learnt = batch.learnt
         heights = self.user_bias[np.maximum(batch.rows, 0)]
         if not learnt.all():
             ratings = batch.histories.matrix("weight", duplicates=self.population.duplicates)

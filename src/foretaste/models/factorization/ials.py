@@ -12,6 +12,7 @@ from scipy import sparse
 from foretaste.data import Dataset, Histories, Values
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
 from foretaste.models.factorization.als_solver import EXACT, Basis, Entries, Floats, half_step, solve_exactly
+from foretaste.models.factors import embedded, unit_rows
 from foretaste.models.flat_index import FlatIndex
 from foretaste.models.reasons import to_history
 from foretaste.models.threads import blas_threads, n_threads
@@ -132,16 +133,12 @@ class ImplicitALS(Recommender):
 
     def _embed(self, batch: UserBatch) -> Floats:
         """Factors (B, F) of the users: learnt ones, or folded in from the history where that is newer."""
-        learnt = (batch.rows >= 0) & ~batch.folded
-        factors = np.zeros((len(batch), self.item_factors.shape[1]), np.float32)
-        factors[learnt] = self.user_factors[batch.rows[learnt]]
-        fresh = np.flatnonzero(~learnt)
-        if len(fresh):
-            histories = batch.histories if len(fresh) == len(batch) else batch.histories.take(fresh)
-            values: Values = self.config.values
-            matrix = histories.matrix(values, duplicates=self.population.duplicates)
-            factors[fresh] = solve_exactly(self._entries(matrix), self._basis)
-        return factors
+        return embedded(batch, self.user_factors, self._folded)
+
+    def _folded(self, histories: Histories) -> Floats:
+        values: Values = self.config.values
+        matrix = histories.matrix(values, duplicates=self.population.duplicates)
+        return solve_exactly(self._entries(matrix), self._basis)
 
     def _scores(self, batch: UserBatch) -> FloatBlock:
         factors = self._embed(batch)
@@ -183,11 +180,11 @@ class ImplicitALS(Recommender):
 
     @cached_property
     def _unit_items(self) -> Floats:
-        return _unit(self.item_factors)
+        return unit_rows(self.item_factors)
 
     @cached_property
     def _unit_users(self) -> Floats:
-        return _unit(self.user_factors)
+        return unit_rows(self.user_factors)
 
     def _contributions(self, batch: UserBatch, item_rows: Rows) -> npt.NDArray[np.floating] | None:
         """ŷ_ui = Σ_j c_uj · y_iᵀ W_u y_j with W_u = (YᵀY + Y_uᵀ(C - I)Y_u + λ_u I)⁻¹ (Hu et al. 2008, section 5)."""
@@ -201,12 +198,6 @@ class ImplicitALS(Recommender):
         solved = np.linalg.solve(system, basis.table[item_rows].T.astype(np.float64))  # (F, k)
         shares = (1.0 + entries.extra)[:, None] * (own @ solved)  # (n, k)
         return to_history(batch.histories.item_rows, entries.columns, shares)
-
-
-def _unit(factors: Floats) -> Floats:
-    """The rows at length one; those of nothing stay zero."""
-    lengths = np.linalg.norm(factors, axis=1, keepdims=True)
-    return np.asarray(factors / np.where(lengths > 0, lengths, 1.0), np.float32)
 
 
 def _cosines(unit: Floats, rows: Rows) -> FloatBlock:

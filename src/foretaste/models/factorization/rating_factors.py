@@ -11,6 +11,7 @@ from scipy import sparse
 from foretaste.data import Dataset
 from foretaste.errors import DataInsufficientError
 from foretaste.models.base import FloatBlock, Recommender, Rows, UserBatch
+from foretaste.models.factors import unit_rows
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -83,13 +84,12 @@ class RatingFactors(Recommender):
 
     def _embed(self, batch: UserBatch) -> tuple[Floats, Floats]:
         """Biases (B,) and vectors (B, F): learnt ones, or folded in from the history where that is newer."""
-        learnt = (batch.rows >= 0) & ~batch.folded
+        learnt = batch.learnt
         bias = np.zeros(len(batch), np.float32)
         tastes = np.zeros((len(batch), self.item_factors.shape[1]), np.float32)
         bias[learnt], tastes[learnt] = self.user_bias[batch.rows[learnt]], self._tastes[batch.rows[learnt]]
-        fresh = np.flatnonzero(~learnt)
+        fresh, histories = batch.fresh()
         if len(fresh):
-            histories = batch.histories if len(fresh) == len(batch) else batch.histories.take(fresh)
             ratings = histories.matrix("weight", duplicates=self.population.duplicates)
             bias[fresh], tastes[fresh] = self._fold(ratings)
         return bias, tastes
@@ -123,8 +123,7 @@ class RatingFactors(Recommender):
 
     @cached_property
     def _unit_factors(self) -> Floats:
-        lengths = np.linalg.norm(self.item_factors, axis=1, keepdims=True)
-        return np.asarray(self.item_factors / np.where(lengths > 0, lengths, 1.0), np.float32)
+        return unit_rows(self.item_factors)
 
     def _forget_derived(self) -> None:
         for derived in ("_unit_factors", "_tastes"):

@@ -8,9 +8,10 @@ import numpy.typing as npt
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy import sparse
 
-from foretaste.data import Dataset, Values
+from foretaste.data import Dataset, Histories, Values
 from foretaste.errors import DataInsufficientError
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
+from foretaste.models.factors import embedded, unit_rows
 from foretaste.models.sampling import drawn_items, equal_parts, padded
 from foretaste.models.threads import map_threads, n_threads
 
@@ -216,15 +217,11 @@ class SampledFactors(Recommender):
 
     def _embed(self, batch: UserBatch) -> Floats:
         """Vectors (B, F) of the users: learnt ones, or folded in from the history where that is newer."""
-        learnt = (batch.rows >= 0) & ~batch.folded
-        factors = np.zeros((len(batch), self.item_factors.shape[1]), np.float32)
-        factors[learnt] = self.user_factors[batch.rows[learnt]]
-        fresh = np.flatnonzero(~learnt)
-        if len(fresh):
-            histories = batch.histories if len(fresh) == len(batch) else batch.histories.take(fresh)
-            values: Values = self.config.values
-            factors[fresh] = self._fold_in(histories.matrix(values, duplicates=self.population.duplicates))
-        return factors
+        return embedded(batch, self.user_factors, self._folded)
+
+    def _folded(self, histories: Histories) -> Floats:
+        values: Values = self.config.values
+        return self._fold_in(histories.matrix(values, duplicates=self.population.duplicates))
 
     def _scores(self, batch: UserBatch) -> FloatBlock:
         factors = self._embed(batch)
@@ -250,8 +247,7 @@ class SampledFactors(Recommender):
 
     @cached_property
     def _unit_factors(self) -> Floats:
-        lengths = np.linalg.norm(self.item_factors, axis=1, keepdims=True)
-        return np.asarray(self.item_factors / np.where(lengths > 0, lengths, 1.0), np.float32)
+        return unit_rows(self.item_factors)
 
 
 class Schedule:

@@ -15,7 +15,7 @@ from foretaste.models.factorization.rating_factors import (
     ridge_fold,
     shares_of_ratings,
 )
-from foretaste.models.kernels.als_vectors import WIDTH
+from foretaste.models.kernels.vectors import WIDTH
 from foretaste.models.reasons import to_history
 
 Entries = tuple[npt.NDArray[np.int64], Rows, Floats]

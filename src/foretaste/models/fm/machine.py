@@ -12,6 +12,7 @@ from foretaste.data import Dataset
 from foretaste.errors import DataInsufficientError
 from foretaste.features import FeatureEncoder, feature_table, has_features
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
+from foretaste.models.factors import embedded, unit_rows
 from foretaste.models.fm.layout import Layout, MomentPart, encode_moments, last_times, moment_of
 from foretaste.models.sampling import drawn_items, equal_parts, padded
 from foretaste.models.threads import map_threads, n_threads
@@ -215,13 +216,7 @@ class FactorizationMachine(Recommender):
 
     def _embed(self, batch: UserBatch) -> Floats:
         """Vectors (B, F) of the users at their moments."""
-        learnt = (batch.rows >= 0) & ~batch.folded
-        factors = np.zeros((len(batch), self.config.n_factors), np.float32)
-        factors[learnt] = self.user_factors[batch.rows[learnt]]
-        fresh = np.flatnonzero(~learnt)
-        if len(fresh):
-            histories = batch.histories if len(fresh) == len(batch) else batch.histories.take(fresh)
-            factors[fresh] = self._fold_in(histories.matrix("binary"))
+        factors = embedded(batch, self.user_factors, lambda histories: self._fold_in(histories.matrix("binary")))
         if batch.contexts is not None and self.config.moments:
             start = len(self.table) - Layout.n_moments(self.config.moments)
             for b, context in enumerate(batch.contexts):
@@ -253,5 +248,4 @@ class FactorizationMachine(Recommender):
 
     @cached_property
     def _unit_factors(self) -> Floats:
-        lengths = np.linalg.norm(self.item_factors, axis=1, keepdims=True)
-        return np.asarray(self.item_factors / np.where(lengths > 0, lengths, 1.0), np.float32)
+        return unit_rows(self.item_factors)

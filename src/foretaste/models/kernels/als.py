@@ -6,7 +6,9 @@ Widths (F below) are multiples of 16, the columns that fill them up being zero, 
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.models.kernels.als_vectors import (
+from foretaste.models.kernels.jit import kernel
+from foretaste.models.kernels.products import four_products
+from foretaste.models.kernels.vectors import (
     WIDTH,
     add,
     load,
@@ -15,9 +17,7 @@ from foretaste.models.kernels.als_vectors import (
     prefetch,
     splat,
     store,
-    sums_of_four,
 )
-from foretaste.models.kernels.jit import kernel
 
 Floats = npt.NDArray[np.float32]
 Longs = npt.NDArray[np.int64]
@@ -60,16 +60,7 @@ def _add_entries(
                     prefetch(table, place + f)
         z0, z1 = np.intp(columns[n]) * width, np.intp(columns[n + 1]) * width
         z2, z3 = np.intp(columns[n + 2]) * width, np.intp(columns[n + 3]) * width
-        part = load(vector, 0)
-        s0, s1 = multiply(load(table, z0), part), multiply(load(table, z1), part)
-        s2, s3 = multiply(load(table, z2), part), multiply(load(table, z3), part)
-        for f in range(WIDTH, width, WIDTH):
-            part = load(vector, f)
-            s0 = multiply_add(load(table, z0 + f), part, s0)
-            s1 = multiply_add(load(table, z1 + f), part, s1)
-            s2 = multiply_add(load(table, z2 + f), part, s2)
-            s3 = multiply_add(load(table, z3 + f), part, s3)
-        d0, d1, d2, d3 = sums_of_four(s0, s1, s2, s3)
+        d0, d1, d2, d3 = four_products(table, z0, z1, z2, z3, width, vector)
         a0, a1, a2, a3 = extra[n], extra[n + 1], extra[n + 2], extra[n + 3]
         pulled += (ONE + a0) * d0 + (ONE + a1) * d1 + (ONE + a2) * d2 + (ONE + a3) * d3
         w0, w1 = splat(base * (ONE + a0) + sign * a0 * d0), splat(base * (ONE + a1) + sign * a1 * d1)

@@ -10,14 +10,12 @@ from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
 from llvmlite.binding import get_host_cpu_features  # type: ignore[import-untyped]
-from numba.core import cgutils as _cgutils
 from numba.core import config as _config
-from numba.core import types as _types
-from numba.extending import intrinsic, models, register_model
+from numba.extending import intrinsic
 
-cgutils: Any = _cgutils  # partly typed; taken as untyped
-types: Any = _types
-numba_config: Any = _config
+from foretaste.models.kernels.vectors import Vector, address, cgutils, load_of, splat_of, store_of, types
+
+numba_config: Any = _config  # partly typed; taken as untyped
 
 LANES = 16
 """Short integers of a vector."""
@@ -38,62 +36,20 @@ def has_byte_products() -> bool:
     return bool(get_host_cpu_features().get("avx2", False))
 
 
-class Shorts(_types.Type):
-    """The numba type of sixteen short integers."""
-
-    def __init__(self) -> None:
-        super().__init__(name=f"int16x{LANES}")
-
-
-_VECTOR: Any = Shorts()
-
-
-@register_model(Shorts)
-class _ShortsModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, _SHORTS)  # type: ignore[no-untyped-call]
-
-
-def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """Pointer to the element of argument 0 (an array) at offset argument 1."""
-    array = context.make_array(signature.args[0])(context, builder, arguments[0])
-    return builder.gep(array.data, [arguments[1]])
-
-
-def _splat_of(builder: Any, scalar: Any, kind: Any, lanes: int) -> Any:
-    nothing = ir.Constant(kind, ir.Undefined)
-    first = builder.insert_element(nothing, scalar, ir.Constant(_INT, 0))
-    return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(_INT, lanes), [0] * lanes))
-
-
-def _load_shorts(typing_context: Any, array: Any, offset: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = builder.bitcast(_address(context, builder, signature, arguments), _SHORTS.as_pointer())
-        return builder.load(place, align=1)
-
-    return _VECTOR(array, types.intp), generate
-
-
-def _store_shorts(typing_context: Any, array: Any, offset: Any, vector: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = builder.bitcast(_address(context, builder, signature, arguments), _SHORTS.as_pointer())
-        builder.store(arguments[2], place, align=1)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, _VECTOR), generate
+_VECTOR: Any = Vector(f"int16x{LANES}", _SHORTS)
 
 
 def _repeat_pair(typing_context: Any, array: Any, offset: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        scalar = builder.load(_address(context, builder, signature, arguments))
-        return builder.bitcast(_splat_of(builder, scalar, _INTS, LANES // 2), _SHORTS)
+        scalar = builder.load(address(context, builder, signature, arguments))
+        return builder.bitcast(splat_of(builder, scalar, _INTS), _SHORTS)
 
     return _VECTOR(array, types.intp), generate
 
 
 def _splat_short(typing_context: Any, scalar: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _splat_of(builder, arguments[0], _SHORTS, LANES)
+        return splat_of(builder, arguments[0], _SHORTS)
 
     return _VECTOR(types.int16), generate
 
@@ -146,9 +102,9 @@ def _lowest_bit(typing_context: Any, mask: Any) -> Any:
     return types.intp(types.uint32), generate
 
 
-load_shorts: Any = intrinsic(_load_shorts)
+load_shorts: Any = intrinsic(load_of(_VECTOR, align=1))
 """``load_shorts(array, offset)``: 32 bytes from the element at offset on, taken as sixteen pairs of bytes."""
-store_shorts: Any = intrinsic(_store_shorts)
+store_shorts: Any = intrinsic(store_of(_VECTOR, align=1))
 """``store_shorts(array, offset, vector)``."""
 repeat_pair: Any = intrinsic(_repeat_pair)
 """``repeat_pair(array, offset)``: an int32, which holds a pair of bytes twice, repeated to fill a vector."""

@@ -8,7 +8,6 @@ only the few others are multiplied in float32.
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.models.kernels.als_vectors import prefetch
 from foretaste.models.kernels.byte_vectors import (
     LANES,
     add_byte_products,
@@ -23,6 +22,7 @@ from foretaste.models.kernels.byte_vectors import (
 )
 from foretaste.models.kernels.jit import kernel
 from foretaste.models.kernels.neighbours import kth_largest
+from foretaste.models.kernels.vectors import prefetch
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

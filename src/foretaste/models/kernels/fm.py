@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from foretaste.models.kernels.draws import below, next_state, seeded_state
 from foretaste.models.kernels.jit import kernel
-from foretaste.models.kernels.sampled_sgd import _below, _next, _seeded
 
 Floats = npt.NDArray[np.float32]
 Longs = npt.NDArray[np.int64]
@@ -98,17 +98,17 @@ def train_pairs(
     p, difference = np.empty(width, np.float32), np.empty(width, np.float32)
     q, best_q, other_q = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
     ones = np.ones(moments.shape[1], np.float32)
-    state = _seeded(np.uint64(seed))
+    state = seeded_state(np.uint64(seed))
     dropped_below = int(id_dropout * 1_000_000)
     compared, wrong = 0, 0
     for u in users:
         for n in range(indptr[u], indptr[u + 1]):
             marks[items[n]] = u
         for n in range(indptr[u], indptr[u + 1]):
-            state = _next(state)
-            without_user = int(_below(state, 1_000_000) < dropped_below)
-            state = _next(state)
-            without_item = int(_below(state, 1_000_000) < dropped_below)
+            state = next_state(state)
+            without_user = int(below(state, 1_000_000) < dropped_below)
+            state = next_state(state)
+            without_item = int(below(state, 1_000_000) < dropped_below)
             u_start, u_stop = user_indptr[u] + without_user, user_indptr[u + 1]
             _embed(table, user_features, user_values, u_start, u_stop, p)
             for feature in moments[n]:
@@ -118,8 +118,8 @@ def train_pairs(
             _embed(table, item_features, item_values, i_start, i_stop, q)
             chosen, best = -1, np.float32(-np.inf)
             for _ in range(n_candidates):
-                state = _next(state)
-                j = draws[_below(state, len(draws))]
+                state = next_state(state)
+                j = draws[below(state, len(draws))]
                 if marks[j] == u:
                     continue
                 a, b = item_indptr[j] + without_item, item_indptr[j + 1]

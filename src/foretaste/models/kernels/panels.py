@@ -8,8 +8,8 @@ times as fast as 64 columns at a time in the order of the data, and 5 times as f
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.models.kernels.als_vectors import WIDTH, load, multiply, multiply_add, splat, store
 from foretaste.models.kernels.jit import kernel
+from foretaste.models.kernels.vectors import WIDTH, load, multiply, multiply_add, splat, store
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]

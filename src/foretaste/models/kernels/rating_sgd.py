@@ -6,7 +6,8 @@ Tables are flat; widths are multiples of 16, the columns that fill them up being
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.models.kernels.als_vectors import (
+from foretaste.models.kernels.jit import kernel
+from foretaste.models.kernels.vectors import (
     WIDTH,
     add,
     load,
@@ -17,7 +18,6 @@ from foretaste.models.kernels.als_vectors import (
     store,
     sums_of_four,
 )
-from foretaste.models.kernels.jit import kernel
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

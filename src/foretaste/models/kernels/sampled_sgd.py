@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.models.kernels.als_vectors import (
+from foretaste.models.kernels.draws import draw_others, seeded_state
+from foretaste.models.kernels.jit import kernel
+from foretaste.models.kernels.products import four_products
+from foretaste.models.kernels.vectors import (
     WIDTH,
     load,
     multiply,
@@ -18,9 +21,7 @@ from foretaste.models.kernels.als_vectors import (
     prefetch,
     splat,
     store,
-    sums_of_four,
 )
-from foretaste.models.kernels.jit import kernel
 
 Floats = npt.NDArray[np.float32]
 Longs = npt.NDArray[np.int64]
@@ -34,44 +35,10 @@ GROUP = 4
 REORDER = {"reassoc", "contract", "nsz", "arcp"}
 
 
-@kernel
-def _next(state: np.uint64) -> np.uint64:
-    """Marsaglia's xorshift; the state may not be 0."""
-    state ^= state << np.uint64(13)
-    state ^= state >> np.uint64(7)
-    state ^= state << np.uint64(17)
-    return state
-
-
-@kernel
-def _seeded(seed: np.uint64) -> np.uint64:
-    """A state from a number that may be small or even (splitmix64)."""
-    seed = (seed + np.uint64(0x9E3779B97F4A7C15)) & np.uint64(0xFFFFFFFFFFFFFFFF)
-    seed = (seed ^ (seed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    seed = (seed ^ (seed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return (seed ^ (seed >> np.uint64(31))) | np.uint64(1)
-
-
-@kernel
-def _below(state: np.uint64, n: int) -> int:
-    """A whole number 0 … n - 1 from the upper half of ``state``."""
-    return int(((state >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
-
-
 @kernel(fastmath=REORDER)
 def _four_scores(table: Floats, width: int, group: Longs, x: Floats) -> Any:
     """x · (each of four rows of the flat ``table``)."""
-    a, b, c, d = group[0] * width, group[1] * width, group[2] * width, group[3] * width
-    part = load(x, 0)
-    s0, s1 = multiply(load(table, a), part), multiply(load(table, b), part)
-    s2, s3 = multiply(load(table, c), part), multiply(load(table, d), part)
-    for f in range(WIDTH, width, WIDTH):
-        part = load(x, f)
-        s0 = multiply_add(load(table, a + f), part, s0)
-        s1 = multiply_add(load(table, b + f), part, s1)
-        s2 = multiply_add(load(table, c + f), part, s2)
-        s3 = multiply_add(load(table, d + f), part, s3)
-    return sums_of_four(s0, s1, s2, s3)
+    return four_products(table, group[0] * width, group[1] * width, group[2] * width, group[3] * width, width, x)
 
 
 @kernel(fastmath=REORDER)
@@ -125,26 +92,6 @@ def _move_user(
         store(x, f, multiply_add(h_v, load(table, b + f), moved))
 
 
-@kernel
-def _draw(
-    state: np.uint64, draws: Ints, marks: Ints, mark: int, group: Longs, start: int, wanted: int
-) -> tuple[np.uint64, int]:
-    """Put up to ``wanted`` drawn items that are not marked into ``group`` from ``start`` on; how many, after the state.
-
-    An item that is marked is drawn again a few times, then given up.
-    """
-    count = start
-    for _ in range(wanted):
-        for _ in range(8):
-            state = _next(state)
-            item = draws[_below(state, len(draws))]
-            if marks[item] != mark:
-                group[count] = item
-                count += 1
-                break
-    return state, count - start
-
-
 @kernel(fastmath=REORDER)
 def _negative(
     state: np.uint64,
@@ -172,7 +119,7 @@ def _negative(
     while left > 0:
         first = 1 if tried == 0 else 0
         group[:] = positive
-        state, found = _draw(state, draws, marks, mark, group, first, min(left, GROUP - first))
+        state, found = draw_others(state, draws, marks, mark, group, first, min(left, GROUP - first))
         left -= GROUP - first
         if found == 0:
             break
@@ -235,7 +182,7 @@ def train_block(
     rates = np.empty(3, np.float32)
     group = np.zeros(GROUP, np.int64)
     mine = np.empty(0, np.int64)
-    state = _seeded(np.uint64(seed))
+    state = seeded_state(np.uint64(seed))
     compared, wrong = 0, 0
     for u in range(start, stop):
         if indptr[u + 1] - indptr[u] > len(mine):
@@ -257,7 +204,7 @@ def train_block(
             weight = weights[mine[n]] if len(weights) else ONE
             if loss == LOGISTIC:
                 group[:] = i
-                state, found = _draw(state, draws, marks, u, group, 1, GROUP - 1)
+                state, found = draw_others(state, draws, marks, u, group, 1, GROUP - 1)
                 four = _four_scores(flat, width, group, x)
                 for m in range(1 + min(found, n_candidates)):
                     k = group[m]
@@ -330,15 +277,15 @@ def fold_in(
         drawn = np.uint64(seed)
         for p in range(indptr[u], indptr[u + 1]):
             marks[items[p]] = u
-            drawn = _seeded(drawn + np.uint64(items[p]))
-        state = _seeded(drawn)
+            drawn = seeded_state(drawn + np.uint64(items[p]))
+        state = seeded_state(drawn)
         for turn in range(passes):
             for p in range(indptr[u], indptr[u + 1]):
                 i = int(items[p])
                 weight = weights[p] if len(weights) else ONE
                 if loss == LOGISTIC:
                     group[:] = i
-                    state, found = _draw(state, draws, marks, u, group, 1, GROUP - 1)
+                    state, found = draw_others(state, draws, marks, u, group, 1, GROUP - 1)
                     four = _four_scores(flat, width, group, x)
                     for m in range(1 + min(found, n_candidates)):
                         k = group[m]
@@ -383,7 +330,7 @@ def ordered_pairs(
     group = np.zeros(GROUP, np.int64)
     width = table.shape[1]
     flat = table.reshape(-1)
-    state = _seeded(np.uint64(seed))
+    state = seeded_state(np.uint64(seed))
     right, pairs = 0.0, 0
     for u in range(len(indptr) - 1):
         for p in range(t_indptr[u], t_indptr[u + 1]):
@@ -395,7 +342,7 @@ def ordered_pairs(
             i = int(held_out[p])
             for _ in range(0, n_others, GROUP - 1):
                 group[:] = i
-                state, found = _draw(state, draws, marks, u, group, 1, GROUP - 1)
+                state, found = draw_others(state, draws, marks, u, group, 1, GROUP - 1)
                 four = _four_scores(flat, width, group, x)
                 own = four[0] + bias[i]
                 for m in range(1, 1 + found):

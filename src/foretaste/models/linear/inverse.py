@@ -22,8 +22,8 @@ def invert(matrix: Matrix) -> bool:
     Reads and writes the lower triangle and mirrors it in the end; after False the part above the diagonal is as it was,
     and the rest holds nothing of use. Sweeps ``TILE`` variables at a time: with K those, D = A_KK⁻¹ and W = A_:K D, the
     rest becomes A - W A_K:, column block K becomes W, and A_KK becomes -D. When all are swept, -A⁻¹ is left. Every
-    product is a tile of ``TILE`` × ``WIDE``, whatever n, so memory beyond the matrix stays small. (LAPACK's own inverse was
-    seen to crash at n = 40 981.)
+    product is a tile of ``TILE`` × ``WIDE``, whatever n, so memory beyond the matrix stays small. (LAPACK's own inverse
+    was seen to crash at n = 40 981.)
 
     Source: Goodnight 1979, doi:10.1080/00031305.1979.10482688 (sweeps), here by blocks and for symmetric storage.
     Cost: n³ operations, the same as a Cholesky inverse, on all threads; 8·n·``TILE`` bytes beside the matrix in

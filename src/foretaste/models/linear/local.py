@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from foretaste.models.linear.item_weights import dense_gram
+from foretaste.models.nearest import csr_arrays, nearest_others
 from foretaste.models.threads import map_threads, n_threads
 
 Floats = npt.NDArray[np.float32]
@@ -30,31 +31,15 @@ def nearest_items(
     own: Floats,
     others: Floats,
     entries: Floats | None = None,
-    shrinkage: float = 0.0,
 ) -> tuple[Ints, Floats, Longs]:
-    """The ``k`` other items with the largest c / (own[i]·others[j] + shrinkage) for each item i, best first.
+    """The ``k`` other items with the largest c / (own[i]·others[j]) for each item i, best first.
 
     ``matrix`` is users × items, c the product of columns i and j, where i's is taken from ``entries`` (items × users
-    order, (nnz,)) when given. Returns rows (I, k), values (I, k) and counts (I,); only positive values are kept.
-    Cost: Σ over users of (items taken)² products on all threads; 13 bytes an item for each thread, and the result.
+    order, (nnz,)) when given; see :func:`~foretaste.models.nearest.nearest_others`.
     """
-    from foretaste.models.kernels.neighbours import nearest_rows
-
-    n_items = matrix.shape[1]
-    k = max(1, min(k, n_items - 1))
     items = sparse.csr_array(matrix.T.tocsr())
-    rows, values = np.zeros((n_items, k), np.int32), np.zeros((n_items, k), np.float32)
-    counts = np.zeros(n_items, np.int64)
-    left = (_indptr(items), _indices(items), _f32(items.data if entries is None else entries))
-    right = (_indptr(matrix), _indices(matrix), _f32(matrix.data))
-
-    def find(targets: Ints) -> None:
-        block = slice(int(targets[0]), int(targets[-1]) + 1)
-        out = (rows[block], values[block], counts[block])
-        nearest_rows(targets, targets, *left, *right, own, others, np.float32(shrinkage), False, *out)
-
-    map_threads(find, _parts(n_items, 16 * n_threads()))
-    return rows, values, counts
+    left = items.data if entries is None else entries
+    return nearest_others(items, left, matrix, matrix.data, k, own=own, others=others)
 
 
 def norms(matrix: sparse.csr_array) -> Floats:
@@ -81,7 +66,7 @@ def local_weights(
 
     n_items, k = members.shape
     items = sparse.csr_array(matrix.T.tocsr())
-    arrays = (_indptr(items), _indices(items), _f32(items.data))
+    arrays = csr_arrays(items)
     lengths = np.diff(items.indptr)
     weights = np.zeros((n_items, k), np.float32)
 
@@ -135,14 +120,6 @@ def _by_history(members: Ints, weights: Floats, counts: Longs) -> sparse.csr_arr
 def _parts(n: int, n_parts: int) -> list[Ints]:
     """Consecutive rows in at most so many parts."""
     return [part for part in np.array_split(np.arange(n, dtype=np.int32), n_parts) if len(part)]
-
-
-def _indptr(matrix: sparse.csr_array) -> Longs:
-    return np.asarray(matrix.indptr, np.int64)
-
-
-def _indices(matrix: sparse.csr_array) -> Ints:
-    return np.asarray(matrix.indices, np.int32)
 
 
 def _f32(values: npt.NDArray[np.floating]) -> Floats:

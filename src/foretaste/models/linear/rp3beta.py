@@ -8,6 +8,7 @@ from scipy import sparse
 from foretaste.data import Dataset
 from foretaste.models.linear.item_weights import ItemWeights, ItemWeightsConfig
 from foretaste.models.linear.local import nearest_items
+from foretaste.models.nearest import as_matrix
 
 
 class RP3betaConfig(ItemWeightsConfig):
@@ -43,16 +44,14 @@ class RP3beta(ItemWeights):
         step = (powers * np.repeat(of_users**-alpha, np.diff(users.indptr))).astype(np.float32)
         walked = sparse.csr_array((step, users.indices, users.indptr), shape=users.shape)
         back = sparse.csr_array((powers.astype(np.float32), users.indices, users.indptr), shape=users.shape)
-        rows, values, counts = nearest_items(
+        found = nearest_items(
             walked,
             self.config.n_neighbours,
             entries=np.asarray(back.T.tocsr().data),
             own=(of_items**alpha).astype(np.float32),
             others=(of_items**self.config.beta).astype(np.float32),
         )
-        kept = np.arange(rows.shape[1]) < counts[:, None]
-        indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
-        self.weights = sparse.csr_array((values[kept], rows[kept], indptr), shape=(data.n_items, data.n_items))
+        self.weights = as_matrix(*found, data.n_items)
 
 
 def _sums(matrix: sparse.csr_array, axis: int) -> npt.NDArray[np.float64]:

@@ -7,8 +7,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from foretaste.models.memory import check_fits
-from foretaste.models.neighbours.similarity import balanced_parts, work_of_rows
-from foretaste.models.neighbours.votes import csr_arrays
+from foretaste.models.nearest import balanced_parts, csr_arrays, work_of_rows
 from foretaste.models.threads import map_threads
 
 Floats = npt.NDArray[np.float32]

@@ -2,16 +2,14 @@
 
 from typing import Literal, Self
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from scipy import sparse
 
 from foretaste.data import Dataset
-from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
-from foretaste.models.neighbours.similarity import CENTRED, Similarity, as_matrix, nearest, weighted
-from foretaste.models.neighbours.votes import summed
-from foretaste.models.reasons import to_history
+from foretaste.models.base import ModelConfig
+from foretaste.models.nearest import as_matrix
+from foretaste.models.neighbours.similarity import CENTRED, Similarity, nearest, weighted
+from foretaste.models.neighbours.votes import ItemVotes
 
 
 class ItemKNNConfig(ModelConfig):
@@ -40,7 +38,7 @@ class ItemKNNConfig(ModelConfig):
         return self
 
 
-class ItemKNN(Recommender):
+class ItemKNN(ItemVotes):
     """Scores an item by the similarities that the items of the history have to it.
 
     s_ui = Σ_j r_uj·s_ji over the history's items j that have i among their K nearest, with the cosine
@@ -53,10 +51,6 @@ class ItemKNN(Recommender):
     name = "item_knn"
     config: ItemKNNConfig
     config_class = ItemKNNConfig
-    state_fields = ("neighbours",)
-    scores_new_users = True
-    explains_exactly = True
-    finds_similar_items = True
 
     def _fit(self, data: Dataset) -> None:
         users = data.matrix(self.config.values)
@@ -70,20 +64,3 @@ class ItemKNN(Recommender):
         )
         found = nearest(compared, self.config.n_neighbours, shrinkage=self.config.shrinkage)
         self.neighbours = as_matrix(*found, data.n_items)  # (I, I), K entries a row
-
-    def _history(self, batch: UserBatch) -> sparse.csr_array:
-        return batch.histories.matrix(self.config.values, duplicates=self.population.duplicates)
-
-    def _scores(self, batch: UserBatch) -> FloatBlock:
-        return summed(self._history(batch), self.neighbours)
-
-    def _item_similarity(self, rows: Rows) -> FloatBlock:
-        block = np.asarray(self.neighbours[rows].toarray(), dtype=np.float32)
-        block[block == 0] = -np.inf
-        return block
-
-    def _contributions(self, batch: UserBatch, item_rows: Rows) -> npt.NDArray[np.floating] | None:
-        """Each history item's similarity to each listed item, times what it counts for."""
-        own = self._history(batch)
-        similarities = self.neighbours[own.indices][:, item_rows].toarray()  # (n, k)
-        return to_history(batch.histories.item_rows, own.indices, own.data[:, None] * similarities)

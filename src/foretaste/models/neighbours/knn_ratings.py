@@ -11,6 +11,7 @@ from scipy import sparse
 from foretaste.data import Dataset, Histories
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
 from foretaste.models.biases import Biases, row_numbers
+from foretaste.models.nearest import csr_arrays
 from foretaste.models.neighbours.common_ratings import (
     Lists,
     RatingSimilarity,
@@ -21,7 +22,6 @@ from foretaste.models.neighbours.common_ratings import (
     turned,
     with_values,
 )
-from foretaste.models.neighbours.votes import csr_arrays
 from foretaste.models.threads import map_threads
 
 Floats = npt.NDArray[np.float32]
@@ -249,7 +249,7 @@ class KNNRatings(Recommender):
     def _users_of(self, batch: UserBatch) -> tuple[sparse.csr_array, Floats, Floats, Floats]:
         """Ratings (B, I) and biases (B,) of a batch, and centres and spreads that fit its scores (B or 1, I or 1)."""
         ratings = self._rated(batch.histories)
-        learnt = (batch.rows >= 0) & ~batch.folded
+        learnt = batch.learnt
         known = np.maximum(batch.rows, 0)
         user_bias = np.where(learnt, self.user_bias[known], self._biases.of_histories(ratings))
         if not self._of_users:
@@ -259,7 +259,7 @@ class KNNRatings(Recommender):
 
     def _lists_of(self, batch: UserBatch, ratings: sparse.csr_array, user_bias: Floats) -> Lists:
         """Neighbours of a batch of users: those found while fitting, or looked for with a newer history."""
-        learnt = (batch.rows >= 0) & ~batch.folded
+        learnt = batch.learnt
         lists = chosen_lists(self._lists, np.where(learnt, batch.rows, -1))
         if learnt.all():
             return lists

@@ -8,12 +8,11 @@ import numpy.typing as npt
 from pydantic import Field, PositiveInt, model_validator
 from scipy import sparse
 
-from foretaste.data import Dataset, Histories
-from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
+from foretaste.data import Dataset
+from foretaste.models.base import FloatBlock, ModelConfig, Rows, UserBatch
+from foretaste.models.nearest import as_matrix
 from foretaste.models.neighbours.lsh import Measure, MinHashLSH
-from foretaste.models.neighbours.similarity import as_matrix
-from foretaste.models.neighbours.votes import shares_of_items, summed
-from foretaste.models.reasons import to_history
+from foretaste.models.neighbours.votes import ItemVotes, UserVotes, dense_similarity, shares_of_items, summed
 
 
 class LSHConfig(ModelConfig):
@@ -63,7 +62,7 @@ class LSHConfig(ModelConfig):
         )
 
 
-class LSHUserKNN(Recommender):
+class LSHUserKNN(UserVotes):
     """Scores an item by how alike the people are who took it, like ``user_knn``, finding those people by hashing.
 
     s_ui = Σ_v sim(u, v)·r_vi over the K most similar users v among those that share a bucket with u, similarities being
@@ -81,38 +80,22 @@ class LSHUserKNN(Recommender):
     config: LSHConfig
     config_class = LSHConfig
     state_fields = ()
-    scores_new_users = True
     updates_incrementally = True
-    explains_exactly = True
-    finds_similar_users = True
-    reason_kind = "similar_users"
 
     def _fit(self, data: Dataset) -> None:
-        self._forget()
+        self._forget("_index")
         self._index  # noqa: B018 - built now, not when the first user asks
-
-    def _forget(self) -> None:
-        for name in ("_index", "_matrix"):
-            self.__dict__.pop(name, None)
 
     def _update(self, data: Dataset) -> None:
         """Only users whose set of items changed are hashed."""
         known = self.__dict__.get("_matrix"), self.__dict__.get("_index")
-        self._forget()
+        self._forget("_index")
         if known[0] is None or known[1] is None:
             self._fit(data)
             return
         changed = _changed_rows(known[0], self._matrix)
         known[1].insert(self._matrix[changed], changed)
         self.__dict__["_index"] = known[1]
-
-    def _taken(self, histories: Histories) -> sparse.csr_array:
-        return histories.matrix(self.config.values, duplicates=self.population.duplicates)
-
-    @cached_property
-    def _matrix(self) -> sparse.csr_array:
-        """What the fitted users took (U, I)."""
-        return self._taken(self.population.histories)
 
     @cached_property
     def _index(self) -> MinHashLSH:
@@ -135,12 +118,10 @@ class LSHUserKNN(Recommender):
         return shares_of_items(batch.histories.item_rows, own, near, self._matrix, item_rows)
 
     def _user_similarity(self, rows: Rows) -> FloatBlock:
-        block = self._nearest(self._matrix[rows], rows, self.config.n_neighbours).toarray()
-        block[block == 0] = -np.inf
-        return np.asarray(block, np.float32)
+        return dense_similarity(self._nearest(self._matrix[rows], rows, self.config.n_neighbours))
 
 
-class LSHItemKNN(Recommender):
+class LSHItemKNN(ItemVotes):
     """Scores an item by its similarity to the items of the history, like ``item_knn``, finding the pairs by hashing.
 
     s_ui = Σ_j r_uj·sim(j, i) over the history's items j that have i among their K most similar items; sim is exact
@@ -156,11 +137,7 @@ class LSHItemKNN(Recommender):
     name = "lsh_item_knn"
     config: LSHConfig
     config_class = LSHConfig
-    state_fields = ("neighbours",)
-    scores_new_users = True
     updates_incrementally = True
-    explains_exactly = True
-    finds_similar_items = True
 
     def _fit(self, data: Dataset) -> None:
         self._sets = _users_of_items(data)
@@ -191,23 +168,6 @@ class LSHItemKNN(Recommender):
         kept = np.flatnonzero(~beside)
         order = np.argsort(np.concatenate([kept, again]))
         self.neighbours = sparse.csr_array(sparse.vstack([before[kept], self._nearest(again)]))[order]
-
-    def _history(self, batch: UserBatch) -> sparse.csr_array:
-        return batch.histories.matrix(self.config.values, duplicates=self.population.duplicates)
-
-    def _scores(self, batch: UserBatch) -> FloatBlock:
-        return summed(self._history(batch), self.neighbours)
-
-    def _item_similarity(self, rows: Rows) -> FloatBlock:
-        block = np.asarray(self.neighbours[rows].toarray(), dtype=np.float32)
-        block[block == 0] = -np.inf
-        return block
-
-    def _contributions(self, batch: UserBatch, item_rows: Rows) -> npt.NDArray[np.floating] | None:
-        """Each history item's similarity to each listed item, times what it counts for."""
-        own = self._history(batch)
-        similarities = self.neighbours[own.indices][:, item_rows].toarray()  # (n, k)
-        return to_history(batch.histories.item_rows, own.indices, own.data[:, None] * similarities)
 
 
 def _users_of_items(data: Dataset) -> sparse.csr_array:

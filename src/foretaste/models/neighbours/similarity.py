@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from foretaste.models.threads import map_threads, n_threads
+from foretaste.models.nearest import csr_places, nearest_others, row_sums
 
 Floats = npt.NDArray[np.float32]
 Similarity = Literal["cosine", "jaccard", "tfidf", "bm25", "pearson", "adjusted_cosine"]
@@ -17,7 +17,6 @@ CENTRED = frozenset({"pearson", "adjusted_cosine"})
 BM25_SATURATION = 1.2
 BM25_LENGTH_SHARE = 0.75
 """k₁ and b of Okapi BM25, at their usual values."""
-PARTS_PER_THREAD = 16
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def weighted(
     feature_means = _row_means(transposed) if similarity == "adjusted_cosine" else np.zeros(0, np.float32)
     entries = _entries(matrix, similarity, feature_means)
     squares = entries.astype(np.float64) ** 2 * factors[features]
-    norms = np.sqrt(_row_sums(matrix.indptr, squares))  # (n,)
+    norms = np.sqrt(row_sums(matrix.indptr, squares))  # (n,)
     if bool((entries == 1).all()):
         left, right = factors[features].astype(np.float32), np.zeros(0, np.float32)
     else:
@@ -86,28 +85,18 @@ def weighted(
 def nearest(
     source: Weighted, k: int, *, shrinkage: float = 0.0
 ) -> tuple[npt.NDArray[np.int32], Floats, npt.NDArray[np.int64]]:
-    """The ``k`` most similar other rows of each row, best first: rows (n, k), similarities (n, k), counts (n,).
-
-    Cost: the sum over features of (rows that have it)², on all threads; 13 bytes a row for each thread, and the result.
-    """
-    from foretaste.models.kernels.neighbours import nearest_rows
-
-    n = source.matrix.shape[0]
-    k = max(1, min(k, n - 1))
-    rows = np.zeros((n, k), dtype=np.int32)
-    values = np.zeros((n, k), dtype=np.float32)
-    counts = np.zeros(n, dtype=np.int64)
-
-    def work(targets: npt.NDArray[np.int32]) -> None:
-        block = slice(int(targets[0]), int(targets[-1]) + 1)
-        nearest_rows(
-            targets, targets, *_arrays(source.matrix), source.left, *_arrays(source.transposed), source.entries,
-            source.own, source.others, np.float32(shrinkage), source.is_overlap,
-            rows[block], values[block], counts[block],
-        )  # fmt: skip
-
-    map_threads(work, balanced_parts(work_of_rows(source.matrix, source.transposed)))
-    return rows, values, counts
+    """The ``k`` most similar other rows of each row, see :func:`~foretaste.models.nearest.nearest_others`."""
+    return nearest_others(
+        source.matrix,
+        source.left,
+        source.transposed,
+        source.entries,
+        k,
+        own=source.own,
+        others=source.others,
+        shrinkage=shrinkage,
+        is_overlap=source.is_overlap,
+    )
 
 
 def nearest_of_new(
@@ -135,37 +124,14 @@ def nearest_of_new(
         entries = _entries(matrix, similarity, source.feature_means, mean_length=_mean_length(source.matrix))
         factors = source.feature_weights[matrix.indices]
         left = _f32(entries * factors)
-        own = _f32(np.sqrt(_row_sums(matrix.indptr, entries.astype(np.float64) ** 2 * factors)))
+        own = _f32(np.sqrt(row_sums(matrix.indptr, entries.astype(np.float64) ** 2 * factors)))
     targets = np.arange(n, dtype=np.int32)
     nearest_rows(
-        targets, excluded.astype(np.int32), *_arrays(matrix), left, *_arrays(source.transposed), source.entries,
+        targets, excluded.astype(np.int32), *csr_places(matrix), left, *csr_places(source.transposed), source.entries,
         own, source.others, np.float32(shrinkage), source.is_overlap,
         rows, values, counts,
     )  # fmt: skip
     return rows, values, counts
-
-
-def work_of_rows(matrix: sparse.csr_array, transposed: sparse.csr_array) -> npt.NDArray[np.float64]:
-    """Products that comparing each row costs (n,), and its share of the scan."""
-    lengths = np.diff(transposed.indptr).astype(np.float64)
-    return _row_sums(matrix.indptr, lengths[matrix.indices]) + matrix.shape[0] / 8
-
-
-def balanced_parts(work: npt.NDArray[np.float64]) -> list[npt.NDArray[np.int32]]:
-    """Consecutive rows in parts of about equal work, several for each thread."""
-    n_parts = PARTS_PER_THREAD * n_threads()
-    edges = np.searchsorted(np.cumsum(work), np.linspace(0, work.sum(), n_parts + 1)[1:-1])
-    rows = np.arange(len(work), dtype=np.int32)
-    return [part for part in np.split(rows, np.unique(edges)) if len(part)]
-
-
-def as_matrix(
-    rows: npt.NDArray[np.int32], values: Floats, counts: npt.NDArray[np.int64], n_columns: int
-) -> sparse.csr_array:
-    """Lists of neighbours as a sparse matrix (n, n_columns)."""
-    kept = np.arange(rows.shape[1]) < counts[:, None]
-    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
-    return sparse.csr_array((values[kept], rows[kept], indptr), shape=(len(rows), n_columns))
 
 
 def _mean_length(matrix: sparse.csr_array) -> float:
@@ -183,7 +149,7 @@ def _entries(
     if similarity != "bm25":
         return matrix.data.astype(np.float32)
     mean = _mean_length(matrix) if mean_length is None else mean_length
-    relative = _row_sums(matrix.indptr, matrix.data.astype(np.float64)) / max(mean, 1e-12)
+    relative = row_sums(matrix.indptr, matrix.data.astype(np.float64)) / max(mean, 1e-12)
     damping = BM25_SATURATION * (1 - BM25_LENGTH_SHARE + BM25_LENGTH_SHARE * relative)
     per_entry = np.repeat(damping, np.diff(matrix.indptr))
     return _f32(matrix.data * (BM25_SATURATION + 1) / (matrix.data + per_entry))
@@ -191,16 +157,7 @@ def _entries(
 
 def _row_means(matrix: sparse.csr_array) -> Floats:
     lengths = np.maximum(np.diff(matrix.indptr), 1)
-    return _f32(_row_sums(matrix.indptr, matrix.data.astype(np.float64)) / lengths)
-
-
-def _row_sums(indptr: npt.NDArray[np.integer], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    sums = np.concatenate([np.zeros(1), np.cumsum(values)])
-    return np.asarray(np.diff(sums[indptr]))
-
-
-def _arrays(matrix: sparse.csr_array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    return np.asarray(matrix.indptr, np.int64), np.asarray(matrix.indices, np.int32)
+    return _f32(row_sums(matrix.indptr, matrix.data.astype(np.float64)) / lengths)
 
 
 def _f32(values: npt.NDArray[np.floating]) -> Floats:

@@ -8,9 +8,8 @@ from scipy import sparse
 from foretaste.data import Dataset
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
 from foretaste.models.memory import check_fits
+from foretaste.models.nearest import balanced_parts, csr_arrays, work_of_rows
 from foretaste.models.neighbours.common_ratings import turned
-from foretaste.models.neighbours.similarity import balanced_parts, work_of_rows
-from foretaste.models.neighbours.votes import csr_arrays
 from foretaste.models.threads import map_threads
 
 Floats = npt.NDArray[np.float32]

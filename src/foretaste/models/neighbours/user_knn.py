@@ -8,18 +8,18 @@ import numpy.typing as npt
 from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from scipy import sparse
 
-from foretaste.data import Dataset, Histories
-from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
+from foretaste.data import Dataset
+from foretaste.models.base import FloatBlock, ModelConfig, Rows, UserBatch
+from foretaste.models.nearest import as_matrix
 from foretaste.models.neighbours.similarity import (
     CENTRED,
     Similarity,
     Weighted,
-    as_matrix,
     nearest,
     nearest_of_new,
     weighted,
 )
-from foretaste.models.neighbours.votes import shares_of_items, summed
+from foretaste.models.neighbours.votes import UserVotes, dense_similarity, shares_of_items, summed
 from foretaste.models.reasons import to_history
 
 
@@ -46,7 +46,7 @@ class UserKNNConfig(ModelConfig):
         return self
 
 
-class UserKNN(Recommender):
+class UserKNN(UserVotes):
     """Scores an item by how alike the people are who took it: s_ui = Σ_v sim(u, v)·r_vi over the K nearest users v.
 
     A user never seen is compared with everybody who shares an item with the history, in the same way.
@@ -60,24 +60,11 @@ class UserKNN(Recommender):
     config: UserKNNConfig
     config_class = UserKNNConfig
     state_fields = ("neighbours",)
-    scores_new_users = True
-    explains_exactly = True
-    finds_similar_users = True
-    reason_kind = "similar_users"
 
     def _fit(self, data: Dataset) -> None:
-        self.__dict__.pop("_compared", None)
-        self.__dict__.pop("_matrix", None)
+        self._forget("_compared")
         found = nearest(self._compared, self.config.n_neighbours, shrinkage=self.config.shrinkage)
         self.neighbours = as_matrix(*found, data.n_users)  # (U, U), K entries a row
-
-    def _taken(self, histories: Histories) -> sparse.csr_array:
-        return histories.matrix(self.config.values, duplicates=self.population.duplicates)
-
-    @cached_property
-    def _matrix(self) -> sparse.csr_array:
-        """What the fitted users took (U, I)."""
-        return self._taken(self.population.histories)
 
     @cached_property
     def _compared(self) -> Weighted:
@@ -87,14 +74,13 @@ class UserKNN(Recommender):
 
     def _nearest(self, batch: UserBatch) -> sparse.csr_array:
         """Similarities (B, U) to the nearest users: those found while fitting, or looked up for a newer history."""
-        learnt = (batch.rows >= 0) & ~batch.folded
+        learnt = batch.learnt
         if learnt.all():
             return self.neighbours[batch.rows]
-        fresh = np.flatnonzero(~learnt)
-        history = self._taken(batch.histories if len(fresh) == len(batch) else batch.histories.take(fresh))
+        fresh, histories = batch.fresh()
         found = nearest_of_new(
             self._compared,
-            history,
+            self._taken(histories),
             self.config.n_neighbours,
             similarity=self.config.similarity,
             shrinkage=self.config.shrinkage,
@@ -111,9 +97,7 @@ class UserKNN(Recommender):
         return summed(self._nearest(batch), self._matrix)
 
     def _user_similarity(self, rows: Rows) -> FloatBlock:
-        block = np.asarray(self.neighbours[rows].toarray(), dtype=np.float32)
-        block[block == 0] = -np.inf
-        return block
+        return dense_similarity(self.neighbours[rows])
 
     def _contributions(self, batch: UserBatch, item_rows: Rows) -> npt.NDArray[np.floating] | None:
         """A similarity is a sum over shared items: each passes on its part of every neighbour's vote.

@@ -1,22 +1,69 @@
-"""What the neighbours' votes come to, and what each item of the history had to do with it."""
+"""Models where neighbours vote: what the votes come to, and what each item of the history had to do with it."""
+
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from foretaste.models.base import FloatBlock, Rows
+from foretaste.data import Histories
+from foretaste.models.base import FloatBlock, Recommender, Rows, UserBatch
+from foretaste.models.nearest import csr_arrays
 from foretaste.models.reasons import to_history
 
-Floats = npt.NDArray[np.float32]
+
+class ItemVotes(Recommender):
+    """Base of models where the history's items vote: s_ui = Σ_j r_uj·s_ji with s_ji from ``neighbours`` (I, I)."""
+
+    state_fields = ("neighbours",)
+    scores_new_users = True
+    explains_exactly = True
+    finds_similar_items = True
+    neighbours: sparse.csr_array  # (I, I), K entries a row
+
+    def _history(self, batch: UserBatch) -> sparse.csr_array:
+        return batch.histories.matrix(self.config.values, duplicates=self.population.duplicates)
+
+    def _scores(self, batch: UserBatch) -> FloatBlock:
+        return summed(self._history(batch), self.neighbours)
+
+    def _item_similarity(self, rows: Rows) -> FloatBlock:
+        return dense_similarity(self.neighbours[rows])
+
+    def _contributions(self, batch: UserBatch, item_rows: Rows) -> npt.NDArray[np.floating] | None:
+        """Each history item's similarity to each listed item, times what it counts for."""
+        own = self._history(batch)
+        similarities = self.neighbours[own.indices][:, item_rows].toarray()  # (n, k)
+        return to_history(batch.histories.item_rows, own.indices, own.data[:, None] * similarities)
 
 
-def csr_arrays(matrix: sparse.csr_array) -> tuple[npt.NDArray[np.int64], Rows, Floats]:
-    """A sparse matrix as the kernels want it: ``indptr``, ``indices``, entries."""
-    return (
-        np.asarray(matrix.indptr, np.int64),
-        np.asarray(matrix.indices, np.int32),
-        np.asarray(matrix.data, np.float32),
-    )
+class UserVotes(Recommender):
+    """Base of models where the nearest users vote: s_ui = Σ_v sim(u, v)·r_vi."""
+
+    scores_new_users = True
+    explains_exactly = True
+    finds_similar_users = True
+    reason_kind = "similar_users"
+
+    def _taken(self, histories: Histories) -> sparse.csr_array:
+        return histories.matrix(self.config.values, duplicates=self.population.duplicates)
+
+    @cached_property
+    def _matrix(self) -> sparse.csr_array:
+        """What the fitted users took (U, I)."""
+        return self._taken(self.population.histories)
+
+    def _forget(self, *names: str) -> None:
+        """Let go of what the fitted users took, and of what else was derived from it."""
+        for name in ("_matrix", *names):
+            self.__dict__.pop(name, None)
+
+
+def dense_similarity(similarities: sparse.csr_array) -> FloatBlock:
+    """Lists of neighbours as a dense block; -inf for all others."""
+    block = np.asarray(similarities.toarray(), dtype=np.float32)
+    block[block == 0] = -np.inf
+    return block
 
 
 def summed(left: sparse.csr_array, right: sparse.csr_array) -> FloatBlock:

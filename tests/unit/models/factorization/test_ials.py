@@ -4,25 +4,13 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from foretaste.data import Dataset, Interactions, Query, Vocabulary
+from foretaste.data import Query
 from foretaste.errors import ConfigurationError
 from foretaste.models import load_model, save_model
 from foretaste.models.batches import build_batch
 from foretaste.models.factorization.als_solver import Basis, Entries, half_step, loss, solve_exactly
 from foretaste.models.factorization.ials import ImplicitALS
-
-
-def dataset(matrix: np.ndarray) -> Dataset:
-    users, items = np.nonzero(matrix)
-    interactions = Interactions(
-        users.astype(np.int32),
-        items.astype(np.int32),
-        matrix[users, items].astype(np.float32),
-        np.full(len(users), np.nan),
-        np.zeros(len(users), np.uint8),
-    )
-    names = [Vocabulary([f"{letter}{n}" for n in range(size)]) for letter, size in zip("ui", matrix.shape, strict=True)]
-    return Dataset(names[0], names[1], interactions)
+from foretaste.testing import dataset_of_matrix, random_weights
 
 
 def checkerboard(n: int = 20) -> np.ndarray:
@@ -31,11 +19,6 @@ def checkerboard(n: int = 20) -> np.ndarray:
     board = ((u + i) % 2 == 0).astype(float)
     np.fill_diagonal(board, 0.0)
     return board
-
-
-def random_matrix(seed: int = 0, shape: tuple[int, int] = (40, 30)) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return (rng.random(shape) < 0.2) * rng.integers(1, 6, shape).astype(float)
 
 
 def dense_loss(weights, users, items, alpha, regularization, exponent) -> float:
@@ -60,7 +43,7 @@ def direct_solution(weights: np.ndarray, items: np.ndarray, alpha: float, ridges
 @pytest.mark.parametrize("exponent", [0.0, 0.75, 1.0])
 @pytest.mark.parametrize("n_factors", [1, 8, 16, 17, 40])
 def test_a_row_equals_the_direct_solution_of_its_normal_equations(exponent, n_factors):
-    weights = random_matrix()
+    weights = random_weights((40, 30))
     weights[:10] = np.tri(10, 30, -1)  # lists of 0 to 9 entries
     items = np.random.default_rng(1).standard_normal((30, n_factors)).astype(np.float32)
     entries = Entries.of(sparse.csr_array(weights), alpha=2.0, regularization=0.3, exponent=exponent)
@@ -69,7 +52,7 @@ def test_a_row_equals_the_direct_solution_of_its_normal_equations(exponent, n_fa
 
 
 def test_great_confidence_and_little_regularization_are_solved_too():
-    weights = random_matrix(1)
+    weights = random_weights((40, 30), seed=1)
     items = np.random.default_rng(1).standard_normal((30, 24)).astype(np.float32)
     entries = Entries.of(sparse.csr_array(weights), alpha=1000.0, regularization=0.1, exponent=0.0)
     direct = direct_solution(weights, items, 1000.0, np.full(40, 0.1))
@@ -79,7 +62,7 @@ def test_great_confidence_and_little_regularization_are_solved_too():
 @pytest.mark.parametrize("relaxation", [1.0, 1.5])
 @pytest.mark.parametrize("exponent", [0.0, 1.0])
 def test_a_half_step_returns_the_loss_that_it_leaves(exponent, relaxation):
-    weights = random_matrix(2)
+    weights = random_weights((40, 30), seed=2)
     rng = np.random.default_rng(3)
     users, items = (0.3 * rng.standard_normal((n, 6)).astype(np.float32) for n in weights.shape)
     of_users = Entries.of(sparse.csr_array(weights), alpha=3.0, regularization=0.1, exponent=exponent)
@@ -90,7 +73,7 @@ def test_a_half_step_returns_the_loss_that_it_leaves(exponent, relaxation):
 
 
 def test_the_loss_equals_the_sum_over_all_pairs():
-    weights = random_matrix()
+    weights = random_weights((40, 30))
     rng = np.random.default_rng(2)
     users, items = (rng.standard_normal((n, 5)).astype(np.float32) for n in weights.shape)
     of_users = Entries.of(sparse.csr_array(weights), alpha=3.0, regularization=0.1, exponent=0.5)
@@ -101,7 +84,7 @@ def test_the_loss_equals_the_sum_over_all_pairs():
 
 @pytest.mark.parametrize("relaxation", [1.0, 1.5])
 def test_no_half_step_raises_the_loss(relaxation):
-    weights = random_matrix(3)
+    weights = random_weights((40, 30), seed=3)
     of_users = Entries.of(sparse.csr_array(weights), alpha=5.0, regularization=0.1, exponent=0.0)
     of_items = Entries.of(sparse.csr_array(weights.T), alpha=5.0, regularization=0.1, exponent=0.0)
     items = np.random.default_rng(4).standard_normal((30, 6)).astype(np.float32) * 0.1
@@ -117,14 +100,14 @@ def test_no_half_step_raises_the_loss(relaxation):
 
 
 def test_checkerboard_lists_only_items_of_the_users_parity():
-    model = ImplicitALS(n_factors=4, epochs=20).fit(dataset(checkerboard()))
+    model = ImplicitALS(n_factors=4, epochs=20).fit(dataset_of_matrix(checkerboard()))
     lists = model.recommend(k=1)
     assert (lists.item_rows[:, 0] == np.arange(20)).all()  # the held-out one is the only liked item not seen
 
 
 @pytest.mark.parametrize("parameters", [{}, {"epochs": 1, "cg_steps": 1}, {"regularization_exponent": 0.0}])
 def test_folding_in_a_known_history_gives_the_learnt_scores(parameters):
-    data = dataset(random_matrix(5))
+    data = dataset_of_matrix(random_weights((40, 30), seed=5))
     model = ImplicitALS(n_factors=8, **parameters).fit(data)
     history = [data.items.id(row) for row in data.histories.item_rows[data.histories.slice(3)]]
     learnt = model.recommend(["u3"], k=10)
@@ -134,7 +117,7 @@ def test_folding_in_a_known_history_gives_the_learnt_scores(parameters):
 
 
 def test_contributions_add_up_to_the_score_of_a_known_user():
-    data = dataset(random_matrix(6))
+    data = dataset_of_matrix(random_weights((40, 30), seed=6))
     model = ImplicitALS(n_factors=6, epochs=2).fit(data)
     ranked = model.recommend(["u2"], k=10)
     batch, _ = build_batch(model.population, ["u2"], None)
@@ -143,7 +126,7 @@ def test_contributions_add_up_to_the_score_of_a_known_user():
 
 
 def test_contributions_add_up_to_the_folded_in_score():
-    data = dataset(random_matrix(6))
+    data = dataset_of_matrix(random_weights((40, 30), seed=6))
     model = ImplicitALS(n_factors=6, alpha=4.0, values="weight").fit(data)
     part = data.histories.slice(2)
     history = [data.items.id(row) for row in data.histories.item_rows[part]]
@@ -158,15 +141,15 @@ def test_contributions_add_up_to_the_folded_in_score():
 
 
 def test_similar_items_are_those_taken_by_the_same_users():
-    found = ImplicitALS(n_factors=4, epochs=20).fit(dataset(checkerboard())).similar_items(["i0"], k=9)
+    found = ImplicitALS(n_factors=4, epochs=20).fit(dataset_of_matrix(checkerboard())).similar_items(["i0"], k=9)
     assert all(row % 2 == 0 for row in found.item_rows[0])
 
 
 def test_users_and_items_without_interactions_get_nothing_and_stay_finite():
-    weights = random_matrix(7)
+    weights = random_weights((40, 30), seed=7)
     weights[4] = 0
     weights[:, 9] = 0
-    model = ImplicitALS(n_factors=50).fit(dataset(weights))  # more factors than either side
+    model = ImplicitALS(n_factors=50).fit(dataset_of_matrix(weights))  # more factors than either side
     lists = model.recommend(k=30, exclude_seen=False)
     assert not (lists.item_rows == 9).any()
     assert np.isfinite(model.user_factors).all()
@@ -178,7 +161,7 @@ def test_users_and_items_without_interactions_get_nothing_and_stay_finite():
 
 
 def test_one_user_and_one_item_is_enough():
-    model = ImplicitALS(n_factors=3).fit(dataset(np.ones((1, 1))))
+    model = ImplicitALS(n_factors=3).fit(dataset_of_matrix(np.ones((1, 1))))
     assert model.recommend(["u0"], k=1, exclude_seen=False)[0].item_ids == ("i0",)
 
 
@@ -186,16 +169,16 @@ def test_update_learns_new_interactions_from_where_it_stands():
     board = checkerboard()
     held_back = board.copy()
     held_back[:6, 10:] = 0
-    model = ImplicitALS(n_factors=4, epochs=20).fit(dataset(held_back))
+    model = ImplicitALS(n_factors=4, epochs=20).fit(dataset_of_matrix(held_back))
     of_users = model._entries(sparse.csr_array(board))
     of_items = model._entries(sparse.csr_array(board.T))
     stale = loss(of_users, of_items.ridge, model.user_factors, model.item_factors)
-    model.update(dataset(board))
+    model.update(dataset_of_matrix(board))
     assert loss(of_users, of_items.ridge, model.user_factors, model.item_factors) < stale
 
 
 def test_a_saved_model_gives_the_same_lists_and_folds_in(tmp_path):
-    data = dataset(random_matrix(8))
+    data = dataset_of_matrix(random_weights((40, 30), seed=8))
     model = ImplicitALS(n_factors=8).fit(data)
     save_model(model, tmp_path)
     loaded = load_model(tmp_path)
@@ -207,7 +190,7 @@ def test_a_saved_model_gives_the_same_lists_and_folds_in(tmp_path):
 def test_tolerance_stops_early_and_progress_tells_the_loss():
     told: list[tuple[int, int, float | None]] = []
     ImplicitALS(n_factors=4, epochs=200, tolerance=1e-3).fit(
-        dataset(random_matrix(9)), on_progress=lambda *step: told.append(step)
+        dataset_of_matrix(random_weights((40, 30), seed=9)), on_progress=lambda *step: told.append(step)
     )
     assert 1 < len(told) < 100
     assert told[-1][2] < told[0][2]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from foretaste.data import Dataset, Interactions, Query, Vocabulary
+from foretaste.data import Query
 from foretaste.errors import ConfigurationError, DataInsufficientError
 from foretaste.models import create_model
 from foretaste.models.factorization.bpmf import BPMF
@@ -11,6 +11,7 @@ from foretaste.models.factorization.nmf import NMF
 from foretaste.models.factorization.svd import SVD, PaddedTables
 from foretaste.models.factorization.svdpp import SVDPP
 from foretaste.models.kernels.rating_sgd import svd_epoch, svdpp_epoch
+from foretaste.testing import dataset_of_ratings
 
 QUICK = {
     "svd": {"n_factors": 8, "epochs": 60, "regularization": 0.02},
@@ -20,22 +21,6 @@ QUICK = {
 }
 
 
-def rated(rows, n_users, n_items):
-    """Rows are (user row, item row, rating)."""
-    table = np.asarray(rows, dtype=np.float64)
-    interactions = Interactions(
-        table[:, 0].astype(np.int32),
-        table[:, 1].astype(np.int32),
-        table[:, 2].astype(np.float32),
-        np.arange(len(table), dtype=np.float64),
-        np.zeros(len(table), dtype=np.uint8),
-    ).sorted()
-    users, items = (
-        Vocabulary([f"{kind}{n}" for n in range(count)]) for kind, count in (("u", n_users), ("i", n_items))
-    )
-    return Dataset(users, items, interactions, is_explicit=True, duplicates="last")
-
-
 def tastes(n_users=60, n_items=40, *, factor=1.0, seed=3):
     """Ratings 3 ± 1 by whether a person's side is the item's side, a quarter of them held out."""
     rng = np.random.default_rng(seed)
@@ -43,7 +28,7 @@ def tastes(n_users=60, n_items=40, *, factor=1.0, seed=3):
     rows = [(u, i, factor * (3 + sides[u, i])) for u in range(n_users) for i in range(n_items)]
     held_out = rng.random(len(rows)) < 0.25
     kept = [row for row, out in zip(rows, held_out, strict=True) if not out]
-    return rated(kept, n_users, n_items), [row for row, out in zip(rows, held_out, strict=True) if out]
+    return dataset_of_ratings(kept, n_users, n_items), [row for row, out in zip(rows, held_out, strict=True) if out]
 
 
 def rmse(model, rows):
@@ -129,14 +114,14 @@ def test_a_stranger_with_the_history_of_a_user_gets_nearly_the_same_scores(name)
 @pytest.mark.parametrize("name", list(QUICK))
 def test_one_constant_rating_is_predicted_for_everybody(name):
     rows = [(u, i, 4.0) for u in range(5) for i in range(5) if (u + i) % 3]
-    model = create_model(name, **QUICK[name]).fit(rated(rows, 6, 6))
+    model = create_model(name, **QUICK[name]).fit(dataset_of_ratings(rows, 6, 6))
     assert np.all(model.score(["u0", "u5"], ["i0", "i5"]) == 4.0)
 
 
 @pytest.mark.parametrize("name", list(QUICK))
 def test_nothing_above_zero_is_refused(name):
     with pytest.raises(DataInsufficientError, match="above 0"):
-        create_model(name).fit(rated([(0, 0, 0.0), (1, 1, 0.0)], 2, 2))
+        create_model(name).fit(dataset_of_ratings([(0, 0, 0.0), (1, 1, 0.0)], 2, 2))
 
 
 def test_no_coordinate_of_nmf_is_negative():
@@ -161,7 +146,7 @@ def test_nmf_users_end_at_the_minimum_that_scipy_finds():
 
 def test_the_search_for_epochs_stops_before_the_ratings_are_learnt_by_heart():
     rng = np.random.default_rng(0)
-    noise = rated([(u, i, r) for u in range(30) for i, r in enumerate(rng.integers(1, 6, 20))], 30, 20)
+    noise = dataset_of_ratings([(u, i, r) for u in range(30) for i, r in enumerate(rng.integers(1, 6, 20))], 30, 20)
     steps = []
     SVD(n_factors=32, epochs=80, learning_rate=0.05, regularization=0, validation_share=0.3).fit(
         noise, on_progress=lambda step, of, loss: steps.append(of)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from foretaste.data import Dataset, Interactions, Query, Vocabulary
+from foretaste.data import Query
 from foretaste.errors import ConfigurationError, DataInsufficientError
 from foretaste.models import create_model
 from foretaste.models.factorization.bpr import BPR
@@ -12,20 +12,10 @@ from foretaste.models.factorization.logistic_mf import LogisticMF
 from foretaste.models.factorization.warp import WARP
 from foretaste.models.kernels.sampled_sgd import train_block
 from foretaste.models.sampling import drawn_items, equal_parts
+from foretaste.testing import dataset_of_matrix
 
 NAMES = ("bpr", "warp", "logistic_mf")
 RATE, RIDGE, BIAS_RIDGE = 0.3, 0.02, 0.05
-
-
-def dataset(matrix: np.ndarray) -> Dataset:
-    users, items = np.nonzero(matrix)
-    n = len(users)
-    weights = matrix[users, items].astype(np.float32)
-    interactions = Interactions(
-        users.astype(np.int32), items.astype(np.int32), weights, np.full(n, np.nan), np.zeros(n, np.uint8)
-    )
-    names = [Vocabulary([f"{letter}{n}" for n in range(size)]) for letter, size in zip("ui", matrix.shape, strict=True)]
-    return Dataset(names[0], names[1], interactions)
 
 
 def groups(n_users: int, n_items: int, share: float = 0.5, seed: int = 0) -> np.ndarray:
@@ -94,14 +84,14 @@ def test_the_result_does_not_depend_on_the_number_of_threads(name, monkeypatch):
     for threads in (1, 3):
         monkeypatch.setattr("foretaste.models.threads.n_threads", lambda n=threads: n)
         monkeypatch.setattr("foretaste.models.factorization.sampled.n_threads", lambda n=threads: n)
-        found.append(create_model(name, n_factors=8, epochs=2).fit(dataset(matrix)))
+        found.append(create_model(name, n_factors=8, epochs=2).fit(dataset_of_matrix(matrix)))
     for field in ("user_factors", "item_factors", "item_bias"):
         np.testing.assert_array_equal(getattr(found[0], field), getattr(found[1], field))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_entry_is_visited_once_an_epoch_however_the_items_are_cut(name):
-    data = dataset(groups(40, 1600, 0.1))
+    data = dataset_of_matrix(groups(40, 1600, 0.1))
     model = create_model(name, n_factors=4, epochs=1)
     model._users, model._items = np.zeros((40, 16), np.float32), np.zeros((1600, 16), np.float32)
     model._bias, model.mean_weight = np.zeros(1600, np.float32), 1.0
@@ -116,7 +106,7 @@ def test_every_entry_is_visited_once_an_epoch_however_the_items_are_cut(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_history_gives_the_same_vector_in_any_batch_and_order(name):
-    data = dataset(groups(30, 40))
+    data = dataset_of_matrix(groups(30, 40))
     model = create_model(name, n_factors=8, epochs=5).fit(data)
     items = [data.items.id(row) for row in data.histories.item_rows[data.histories.slice(4)]]
     forth = model.recommend([Query(history=["i1", "i3"]), Query(history=items)], k=10)
@@ -131,7 +121,7 @@ def test_a_history_gives_the_same_vector_in_any_batch_and_order(name):
 def test_training_lowers_the_share_of_pairs_in_the_wrong_order(name):
     losses = []
     create_model(name, n_factors=8, epochs=12).fit(
-        dataset(groups(60, 60)), on_progress=lambda step, steps, loss: losses.append(loss)
+        dataset_of_matrix(groups(60, 60)), on_progress=lambda step, steps, loss: losses.append(loss)
     )
     assert losses[-1] < 0.85 * losses[0]
 
@@ -140,7 +130,7 @@ def test_training_lowers_the_share_of_pairs_in_the_wrong_order(name):
 def test_training_stops_early_and_keeps_the_best_epoch(name):
     losses = []
     model = create_model(name, n_factors=8, epochs=200, validation_share=0.2, patience=2)
-    model.fit(dataset(groups(60, 60)), on_progress=lambda step, steps, loss: losses.append(loss))
+    model.fit(dataset_of_matrix(groups(60, 60)), on_progress=lambda step, steps, loss: losses.append(loss))
     assert len(losses) < 200
     assert len(losses) - 1 - int(np.argmin(losses)) == 2
     assert min(losses) < 0.2
@@ -149,15 +139,15 @@ def test_training_stops_early_and_keeps_the_best_epoch(name):
 def test_weights_scale_the_steps_when_asked():
     matrix = groups(40, 30)
     heavy = matrix * np.where(np.arange(30) < 10, 5.0, 1.0)
-    plain = [BPR(n_factors=4, epochs=3).fit(dataset(m)).item_bias for m in (matrix, heavy)]
+    plain = [BPR(n_factors=4, epochs=3).fit(dataset_of_matrix(m)).item_bias for m in (matrix, heavy)]
     np.testing.assert_array_equal(*plain)
-    weighted = BPR(n_factors=4, epochs=3, values="weight").fit(dataset(heavy)).item_bias
+    weighted = BPR(n_factors=4, epochs=3, values="weight").fit(dataset_of_matrix(heavy)).item_bias
     assert weighted[:10].mean() > plain[0][:10].mean()
-    assert BPR(values="weight").fit(dataset(heavy)).mean_weight == pytest.approx(heavy[heavy > 0].mean())
+    assert BPR(values="weight").fit(dataset_of_matrix(heavy)).mean_weight == pytest.approx(heavy[heavy > 0].mean())
 
 
 def test_the_harder_of_several_drawn_items_is_taken():
-    data = dataset(groups(60, 60))
+    data = dataset_of_matrix(groups(60, 60))
     shares = []
     for n_candidates in (1, 8):
         losses = []
@@ -172,7 +162,7 @@ def test_a_user_who_took_everything_gets_an_empty_list_and_the_others_are_served
     matrix = groups(10, 8)
     matrix[0] = 1.0
     for name in NAMES:
-        lists = create_model(name, n_factors=4, epochs=2).fit(dataset(matrix)).recommend(k=3)
+        lists = create_model(name, n_factors=4, epochs=2).fit(dataset_of_matrix(matrix)).recommend(k=3)
         assert lists.lengths[0] == 0
         assert lists.lengths[1:].min() > 0
 
@@ -181,7 +171,7 @@ def test_items_without_interactions_are_never_shown():
     matrix = groups(10, 8)
     matrix[:, 5] = 0.0
     for name in NAMES:
-        model = create_model(name, n_factors=4, epochs=2).fit(dataset(matrix))
+        model = create_model(name, n_factors=4, epochs=2).fit(dataset_of_matrix(matrix))
         assert 5 not in model.recommend(k=8, exclude_seen=False, unknown="empty").item_rows
         assert model.score(["u1"], ["i5"])[0] == -np.inf
         assert 5 not in model.similar_items(["i0"], k=8).item_rows
@@ -205,7 +195,7 @@ def test_a_setting_out_of_range_is_refused(kind, wrong):
 
 
 def test_nothing_liked_is_not_enough():
-    data = dataset(groups(5, 5))
+    data = dataset_of_matrix(groups(5, 5))
     actions = data.interactions
     nothing = data.with_interactions(replace(actions, weights=np.zeros_like(actions.weights)))
     with pytest.raises(DataInsufficientError, match="weight above 0"):

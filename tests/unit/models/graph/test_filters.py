@@ -2,28 +2,16 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from foretaste.data import Dataset, Interactions, Query, Vocabulary
+from foretaste.data import Query
 from foretaste.errors import ConfigurationError, ModelTrainingError
 from foretaste.models import create_model, load_model, memory, save_model
 from foretaste.models.graph.bspm import sharpening
 from foretaste.models.graph.chebycf import plateau_coefficients
 from foretaste.models.graph.filters import normalized_graph, power_coefficients, shortened
+from foretaste.testing import dataset_of_matrix
 
 FAMILY = ("gfcf", "chebycf", "bspm", "butterworth")
 PATHS = {"dense": 8000, "sparse": 0}
-
-
-def dataset(matrix: np.ndarray) -> Dataset:
-    users, items = np.nonzero(matrix)
-    interactions = Interactions(
-        users.astype(np.int32),
-        items.astype(np.int32),
-        matrix[users, items].astype(np.float32),
-        np.full(len(users), np.nan),
-        np.zeros(len(users), np.uint8),
-    )
-    names = [Vocabulary([f"{letter}{n}" for n in range(size)]) for letter, size in zip("ui", matrix.shape, strict=True)]
-    return Dataset(names[0], names[1], interactions)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +76,7 @@ def scores_of(model, X):
 @pytest.mark.parametrize("dense_items", PATHS.values(), ids=PATHS)
 def test_gfcf_equals_its_formula(matrix, dense_items):
     model = create_model("gfcf", n_factors=5, ideal_share=0.3, svd_iterations=20, dense_items=dense_items)
-    found = scores_of(model.fit(dataset(matrix)), matrix)
+    found = scores_of(model.fit(dataset_of_matrix(matrix)), matrix)
     np.testing.assert_allclose(found, slow_gfcf(matrix, 5, 0.3), atol=2e-4)
 
 
@@ -105,7 +93,7 @@ def test_chebycf_equals_its_formula(matrix, dense_items, degree, flatness, expon
         svd_iterations=20,
         dense_items=dense_items,
     )
-    found = scores_of(model.fit(dataset(matrix)), matrix)
+    found = scores_of(model.fit(dataset_of_matrix(matrix)), matrix)
     np.testing.assert_allclose(found, slow_chebycf(matrix, 5, 0.2, degree, flatness, exponent), atol=5e-4)
 
 
@@ -114,7 +102,7 @@ def test_bspm_equals_the_classical_runge_kutta_steps(matrix, dense_items):
     model = create_model(
         "bspm", n_factors=5, ideal_share=0.2, sharpening_time=2.5, svd_iterations=20, dense_items=dense_items
     )
-    found = scores_of(model.fit(dataset(matrix)), matrix)
+    found = scores_of(model.fit(dataset_of_matrix(matrix)), matrix)
     np.testing.assert_allclose(found, slow_bspm(matrix, 5, 0.2, 2.5), atol=5e-4)
 
 
@@ -122,7 +110,7 @@ def test_bspm_equals_the_classical_runge_kutta_steps(matrix, dense_items):
 def test_butterworth_equals_its_formula(matrix, dense_items):
     model = create_model(
         "butterworth", n_factors=37, cutoff=0.1, order=2.5, item_exponent=0.3, dense_items=dense_items
-    ).fit(dataset(matrix))
+    ).fit(dataset_of_matrix(matrix))
     P, _, degrees = parts(matrix, 1)
     strengths, V = np.linalg.eigh(P)
     response = strengths**2.5 / (strengths**2.5 + 0.1**2.5)
@@ -140,8 +128,8 @@ def test_many_small_steps_of_either_solver_come_to_the_exponential():
 
 
 def test_no_time_sharpens_nothing(matrix):
-    still = create_model("bspm", n_factors=5, ideal_share=0.3, sharpening_time=0.0).fit(dataset(matrix))
-    plain = create_model("gfcf", n_factors=5, ideal_share=0.3).fit(dataset(matrix))
+    still = create_model("bspm", n_factors=5, ideal_share=0.3, sharpening_time=0.0).fit(dataset_of_matrix(matrix))
+    plain = create_model("gfcf", n_factors=5, ideal_share=0.3).fit(dataset_of_matrix(matrix))
     np.testing.assert_allclose(scores_of(still, matrix), scores_of(plain, matrix), atol=1e-5)
 
 
@@ -178,7 +166,7 @@ def test_the_normalised_graph_has_singular_values_up_to_one(matrix):
 
 @pytest.mark.parametrize("name", FAMILY)
 def test_the_dense_filter_and_the_graph_give_the_same_lists(matrix, name):
-    data = dataset(matrix)
+    data = dataset_of_matrix(matrix)
     dense = create_model(name, n_factors=6).fit(data)
     graph = create_model(name, n_factors=6, dense_items=0).fit(data)
     np.testing.assert_allclose(scores_of(dense, matrix), scores_of(graph, matrix), atol=1e-4)
@@ -190,29 +178,31 @@ def test_the_dense_filter_and_the_graph_give_the_same_lists(matrix, name):
 @pytest.mark.parametrize("dense_items", PATHS.values(), ids=PATHS)
 @pytest.mark.parametrize("name", FAMILY)
 def test_an_unseen_user_with_a_known_history_gets_the_same_list(matrix, name, dense_items):
-    model = create_model(name, n_factors=6, dense_items=dense_items).fit(dataset(matrix))
+    model = create_model(name, n_factors=6, dense_items=dense_items).fit(dataset_of_matrix(matrix))
     history = [f"i{i}" for i in np.flatnonzero(matrix[4])]
     folded = model.recommend([Query(history=history)], k=8)
     np.testing.assert_allclose(folded.scores, model.recommend(["u4"], k=8).scores, rtol=1e-4)
 
 
 def test_a_loaded_graph_answers_as_before(matrix, tmp_path):
-    model = create_model("chebycf", n_factors=6, dense_items=0).fit(dataset(matrix))
+    model = create_model("chebycf", n_factors=6, dense_items=0).fit(dataset_of_matrix(matrix))
     save_model(model, tmp_path / "m")
     np.testing.assert_array_equal(load_model(tmp_path / "m").recommend(k=5).item_rows, model.recommend(k=5).item_rows)
 
 
 def test_a_second_fit_forgets_the_first(matrix):
-    model = create_model("gfcf", n_factors=6, dense_items=0).fit(dataset(matrix[::-1]))
+    model = create_model("gfcf", n_factors=6, dense_items=0).fit(dataset_of_matrix(matrix[::-1]))
     model.recommend(k=3)
-    fresh = create_model("gfcf", n_factors=6, dense_items=0).fit(dataset(matrix))
-    np.testing.assert_array_equal(model.fit(dataset(matrix)).recommend(k=5).scores, fresh.recommend(k=5).scores)
+    fresh = create_model("gfcf", n_factors=6, dense_items=0).fit(dataset_of_matrix(matrix))
+    np.testing.assert_array_equal(
+        model.fit(dataset_of_matrix(matrix)).recommend(k=5).scores, fresh.recommend(k=5).scores
+    )
 
 
 @pytest.mark.parametrize("dense_items", PATHS.values(), ids=PATHS)
 @pytest.mark.parametrize("name", FAMILY)
 def test_one_user_and_one_item_give_one_score(name, dense_items):
-    model = create_model(name, dense_items=dense_items).fit(dataset(np.ones((1, 1))))
+    model = create_model(name, dense_items=dense_items).fit(dataset_of_matrix(np.ones((1, 1))))
     lists = model.recommend(k=3, exclude_seen=False)
     assert lists.item_rows[0].tolist() == [0]
     assert np.isfinite(lists.scores[0, 0])
@@ -224,7 +214,7 @@ def test_items_of_no_user_and_users_of_no_item_are_left_out(matrix, name, dense_
     holes = matrix.copy()
     holes[:, 3] = 0
     holes[5] = 0
-    model = create_model(name, n_factors=6, dense_items=dense_items).fit(dataset(holes))
+    model = create_model(name, n_factors=6, dense_items=dense_items).fit(dataset_of_matrix(holes))
     found = scores_of(model, holes)
     assert np.isneginf(found[:, 3]).all()
     assert np.isneginf(found[5]).all()
@@ -232,7 +222,7 @@ def test_items_of_no_user_and_users_of_no_item_are_left_out(matrix, name, dense_
 
 
 def test_a_history_longer_than_the_catalogue_is_no_different(matrix):
-    model = create_model("chebycf", n_factors=6, dense_items=0).fit(dataset(matrix))
+    model = create_model("chebycf", n_factors=6, dense_items=0).fit(dataset_of_matrix(matrix))
     once = [f"i{i}" for i in range(37)]
     lists = [model.recommend([Query(history=h)], k=37, exclude_seen=False) for h in (once, once * 3)]
     np.testing.assert_allclose(lists[0].scores, lists[1].scores, rtol=1e-5)
@@ -240,7 +230,7 @@ def test_a_history_longer_than_the_catalogue_is_no_different(matrix):
 
 def test_weights_count_where_asked_for(matrix):
     weighted = matrix * np.random.default_rng(3).integers(1, 5, matrix.shape)
-    model = create_model("gfcf", n_factors=5, values="weight", svd_iterations=20).fit(dataset(weighted))
+    model = create_model("gfcf", n_factors=5, values="weight", svd_iterations=20).fit(dataset_of_matrix(weighted))
     np.testing.assert_allclose(scores_of(model, weighted), slow_gfcf(weighted, 5, 0.3), atol=2e-3)
 
 
@@ -265,4 +255,4 @@ def test_settings_out_of_range_are_refused(name, parameters):
 def test_a_dense_filter_that_does_not_fit_is_refused(matrix, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 10_000)
     with pytest.raises(ModelTrainingError, match="dense_items"):
-        create_model("gfcf").fit(dataset(matrix))
+        create_model("gfcf").fit(dataset_of_matrix(matrix))

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from foretaste.data import Dataset, Interactions, Vocabulary
 from foretaste.errors import ConfigurationError
 from foretaste.models.hybrid.rating_blend import RatingBlend
+from foretaste.testing import dataset_of_matrix
 
 SVD = {"model": "svd", "parameters": {"n_factors": 4, "epochs": 30, "regularization": 0.02}}
 
@@ -14,17 +14,7 @@ def ratings_of_two_sides(n_users=60, n_items=40, seed=0):
     """Ratings that only a factorisation can explain: 4 on one's own side, 2 on the other."""
     rng = np.random.default_rng(seed)
     sides = np.sign(rng.standard_normal(n_users))[:, None] * np.sign(rng.standard_normal(n_items))[None, :]
-    users, items = np.nonzero(rng.random((n_users, n_items)) < 0.7)
-    n = len(users)
-    interactions = Interactions(
-        users.astype(np.int32),
-        items.astype(np.int32),
-        (3 + sides[users, items]).astype(np.float32),
-        np.full(n, np.nan),
-        np.zeros(n, np.uint8),
-    )
-    people, things = (Vocabulary([str(row) for row in range(size)]) for size in (n_users, n_items))
-    return Dataset(people, things, interactions, is_explicit=True, duplicates="last")
+    return dataset_of_matrix((3 + sides) * (rng.random((n_users, n_items)) < 0.7), is_explicit=True)
 
 
 def test_the_part_that_knows_gets_the_weight():

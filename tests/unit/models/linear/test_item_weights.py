@@ -4,13 +4,14 @@ import pytest
 from foretaste.data import Query
 from foretaste.models import create_model, load_model, save_model
 from foretaste.models.batches import build_batch
+from foretaste.testing import dataset_of_matrix
 
 NAMES = ["ease", "sparse_ease", "slim", "rp3beta"]
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def model(request, as_data, weighted_matrix):
-    return create_model(request.param, values="weight").fit(as_data(weighted_matrix))
+def model(request, weighted_matrix):
+    return create_model(request.param, values="weight").fit(dataset_of_matrix(weighted_matrix))
 
 
 def dense(model):

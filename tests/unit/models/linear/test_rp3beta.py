@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from foretaste.models.linear.rp3beta import RP3beta
+from foretaste.testing import dataset_of_matrix
 
 
 def walked(X, alpha, beta):
@@ -15,34 +16,36 @@ def walked(X, alpha, beta):
 
 @pytest.mark.parametrize(("alpha", "beta"), [(1.0, 0.0), (0.7, 0.4)])
 @pytest.mark.parametrize("values", ["binary", "weight"])
-def test_weights_equal_the_walk_on_dense_matrices(as_data, weighted_matrix, alpha, beta, values):
+def test_weights_equal_the_walk_on_dense_matrices(weighted_matrix, alpha, beta, values):
     X = np.vstack([weighted_matrix, np.ones(25)])
-    model = RP3beta(alpha=alpha, beta=beta, n_neighbours=25, values=values).fit(as_data(X))
+    model = RP3beta(alpha=alpha, beta=beta, n_neighbours=25, values=values).fit(dataset_of_matrix(X))
     expected = walked(X if values == "weight" else (X > 0).astype(float), alpha, beta)
     np.testing.assert_allclose(model.weights.toarray(), expected, rtol=1e-4, atol=1e-7)
 
 
-def test_plain_chances_of_a_walk_add_up_to_one_with_the_way_back(as_data, matrix):
-    model = RP3beta(alpha=1.0, beta=0.0, n_neighbours=25).fit(as_data(matrix))
+def test_plain_chances_of_a_walk_add_up_to_one_with_the_way_back(matrix):
+    model = RP3beta(alpha=1.0, beta=0.0, n_neighbours=25).fit(dataset_of_matrix(matrix))
     own = np.diag((matrix.T / matrix.sum(0)[:, None]) @ (matrix / np.maximum(matrix.sum(1), 1)[:, None]))
     np.testing.assert_allclose(model.weights.toarray().sum(1) + own, 1, rtol=1e-5)
 
 
-def test_only_the_largest_weights_of_each_item_are_kept(as_data, matrix):
+def test_only_the_largest_weights_of_each_item_are_kept(matrix):
     X = np.vstack([matrix, np.ones(25)])
-    kept = RP3beta(alpha=1.0, beta=0.3, n_neighbours=4).fit(as_data(X)).weights.toarray()
+    kept = RP3beta(alpha=1.0, beta=0.3, n_neighbours=4).fit(dataset_of_matrix(X)).weights.toarray()
     expected = walked(X, 1.0, 0.3)
     for item in range(25):
         best = np.sort(expected[item])[-4:]
         np.testing.assert_allclose(np.sort(kept[item][kept[item] > 0]), best, rtol=1e-4)
 
 
-def test_more_beta_lists_less_popular_items(as_data, matrix):
+def test_more_beta_lists_less_popular_items(matrix):
     skewed = matrix.copy()
     skewed[:, :3] = np.random.default_rng(2).random((60, 3)) < 0.8
     popularity = skewed.sum(0)
     means = [
-        popularity[RP3beta(beta=beta).fit(as_data(skewed)).recommend(k=3, exclude_seen=False).item_rows].mean()
+        popularity[
+            RP3beta(beta=beta).fit(dataset_of_matrix(skewed)).recommend(k=3, exclude_seen=False).item_rows
+        ].mean()
         for beta in (0.0, 1.5)
     ]
     assert means[1] < means[0]

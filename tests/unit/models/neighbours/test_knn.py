@@ -1,31 +1,18 @@
 import numpy as np
 import pytest
 
-from foretaste.data import Dataset, Interactions, Query, Vocabulary
+from foretaste.data import Query
 from foretaste.errors import ConfigurationError
 from foretaste.models import load_model, save_model
 from foretaste.models.batches import build_batch
 from foretaste.models.neighbours.item_knn import ItemKNN
 from foretaste.models.neighbours.user_knn import UserKNN
-
-
-def dataset(matrix: np.ndarray) -> Dataset:
-    users, items = np.nonzero(matrix)
-    interactions = Interactions(
-        users.astype(np.int32),
-        items.astype(np.int32),
-        matrix[users, items].astype(np.float32),
-        np.full(len(users), np.nan),
-        np.zeros(len(users), np.uint8),
-    )
-    names = [Vocabulary([f"{letter}{n}" for n in range(size)]) for letter, size in zip("ui", matrix.shape, strict=True)]
-    return Dataset(names[0], names[1], interactions)
+from foretaste.testing import dataset_of_matrix, random_weights
 
 
 @pytest.fixture(scope="module")
 def matrix() -> np.ndarray:
-    rng = np.random.default_rng(0)
-    return (rng.random((50, 30)) < 0.2) * rng.integers(1, 6, (50, 30)).astype(float)
+    return random_weights((50, 30), share=0.2)
 
 
 def slow_similarity(
@@ -78,7 +65,7 @@ def test_item_scores_equal_the_slow_dense_version(matrix, similarity, values):
     model = ItemKNN(
         n_neighbours=7, similarity=similarity, shrinkage=0.5, user_exponent=0.7, history_share=0.3, values=values
     )
-    model.fit(dataset(matrix))
+    model.fit(dataset_of_matrix(matrix))
     R = matrix if values == "weight" else (matrix > 0).astype(float)
     S = keep_best(slow_similarity(R.T, similarity, 0.7, 0.5, 0.3), 7)
     expected = R @ S
@@ -91,7 +78,7 @@ def test_item_scores_equal_the_slow_dense_version(matrix, similarity, values):
 @pytest.mark.parametrize(("similarity", "values"), SIMILARITIES)
 def test_user_scores_equal_the_slow_dense_version(matrix, similarity, values):
     model = UserKNN(n_neighbours=7, similarity=similarity, shrinkage=0.5, item_exponent=0.7, values=values)
-    model.fit(dataset(matrix))
+    model.fit(dataset_of_matrix(matrix))
     R = matrix if values == "weight" else (matrix > 0).astype(float)
     expected = keep_best(slow_similarity(R, similarity, 0.7, 0.5), 7) @ R
     batch, _ = build_batch(model.population, None, None)
@@ -101,7 +88,7 @@ def test_user_scores_equal_the_slow_dense_version(matrix, similarity, values):
 
 @pytest.mark.parametrize("similarity", ["cosine", "jaccard", "tfidf", "bm25", "pearson", "adjusted_cosine"])
 def test_a_known_user_asked_for_with_its_history_gets_the_learnt_list(matrix, similarity):
-    model = UserKNN(n_neighbours=7, similarity=similarity, values="weight").fit(dataset(matrix))
+    model = UserKNN(n_neighbours=7, similarity=similarity, values="weight").fit(dataset_of_matrix(matrix))
     rows = np.flatnonzero(matrix[3])
     query = Query(user_id="u3", history=[f"i{i}" for i in rows], history_weights=matrix[3, rows].tolist())
     folded, learnt = model.recommend([query], k=8), model.recommend(["u3"], k=8)
@@ -114,7 +101,7 @@ def test_a_known_user_asked_for_with_its_history_gets_the_learnt_list(matrix, si
 @pytest.mark.parametrize("similarity", ["cosine", "jaccard", "pearson", "adjusted_cosine"])
 @pytest.mark.parametrize("kind", [ItemKNN, UserKNN])
 def test_contributions_add_up_to_the_score(matrix, kind, similarity):
-    model = kind(n_neighbours=9, values="weight", similarity=similarity).fit(dataset(matrix))
+    model = kind(n_neighbours=9, values="weight", similarity=similarity).fit(dataset_of_matrix(matrix))
     batch, _ = build_batch(model.population, ["u4"], None)
     listed = model.recommend(["u4"], k=6)
     shares = model._contributions(batch, listed.item_rows[0])
@@ -122,7 +109,7 @@ def test_contributions_add_up_to_the_score(matrix, kind, similarity):
 
 
 def test_similar_items_are_the_nearest_by_the_slow_version(matrix):
-    model = ItemKNN(n_neighbours=30, shrinkage=0.0, user_exponent=0.0, history_share=0.5).fit(dataset(matrix))
+    model = ItemKNN(n_neighbours=30, shrinkage=0.0, user_exponent=0.0, history_share=0.5).fit(dataset_of_matrix(matrix))
     S = slow_similarity((matrix > 0).T.astype(float), "cosine", 0.0, 0.0)
     found = model.similar_items(["i6"], k=5)
     np.testing.assert_allclose(found.scores[0], np.sort(S[6])[::-1][:5], rtol=1e-5)
@@ -131,7 +118,7 @@ def test_similar_items_are_the_nearest_by_the_slow_version(matrix):
 def test_ties_go_to_the_smaller_item():
     X = np.zeros((4, 6))
     X[:, :] = 1.0
-    model = ItemKNN(n_neighbours=2, shrinkage=0.0).fit(dataset(X))
+    model = ItemKNN(n_neighbours=2, shrinkage=0.0).fit(dataset_of_matrix(X))
     assert model.similar_items(["i3"], k=2)[0].item_ids == ("i0", "i1")
 
 
@@ -141,13 +128,13 @@ def test_an_item_without_evidence_is_left_out_and_not_ranked_last(kind):
     X[:2, :3] = 1
     X[2:, 3:] = 1
     X[0, 2] = 0
-    lists = kind().fit(dataset(X)).recommend(["u0"], k=6)
+    lists = kind().fit(dataset_of_matrix(X)).recommend(["u0"], k=6)
     assert lists[0].item_ids == ("i2",)
 
 
 @pytest.mark.parametrize("kind", [ItemKNN, UserKNN])
 def test_a_saved_model_gives_the_same_lists_and_folds_in(kind, matrix, tmp_path):
-    model = kind().fit(dataset(matrix))
+    model = kind().fit(dataset_of_matrix(matrix))
     save_model(model, tmp_path)
     loaded = load_model(tmp_path)
     assert (loaded.recommend(k=5).item_rows == model.recommend(k=5).item_rows).all()

@@ -1,30 +1,17 @@
 import numpy as np
 import pytest
 
-from foretaste.data import Dataset, Interactions, Query, Vocabulary
+from foretaste.data import Query
 from foretaste.errors import ConfigurationError
 from foretaste.models import load_model, save_model
 from foretaste.models.batches import build_batch
 from foretaste.models.neighbours.knn_ratings import KNNRatings
-
-
-def dataset(matrix: np.ndarray) -> Dataset:
-    users, items = np.nonzero(matrix)
-    interactions = Interactions(
-        users.astype(np.int32),
-        items.astype(np.int32),
-        matrix[users, items].astype(np.float32),
-        np.full(len(users), np.nan),
-        np.zeros(len(users), np.uint8),
-    )
-    names = [Vocabulary([f"{letter}{n}" for n in range(size)]) for letter, size in zip("ui", matrix.shape, strict=True)]
-    return Dataset(names[0], names[1], interactions, is_explicit=True, duplicates="last")
+from foretaste.testing import dataset_of_matrix, random_weights
 
 
 @pytest.fixture(scope="module")
 def matrix() -> np.ndarray:
-    rng = np.random.default_rng(0)
-    return (rng.random((30, 20)) < 0.4) * rng.integers(1, 6, (30, 20)).astype(float)
+    return random_weights((30, 20), share=0.4)
 
 
 def biases(R: np.ndarray) -> np.ndarray:
@@ -111,7 +98,9 @@ CASES = [
 @pytest.mark.parametrize("of", ["items", "users"])
 @pytest.mark.parametrize(("similarity", "centring", "settings"), CASES)
 def test_predictions_equal_the_slow_version(matrix, of, similarity, centring, settings):
-    model = KNNRatings(of=of, similarity=similarity, centring=centring, **settings).fit(dataset(matrix))
+    model = KNNRatings(of=of, similarity=similarity, centring=centring, **settings).fit(
+        dataset_of_matrix(matrix, is_explicit=True)
+    )
     expected = slow_predictions(matrix, of, similarity, centring, settings)
     users, items = np.meshgrid(np.arange(30, dtype=np.int32), np.arange(20, dtype=np.int32), indexing="ij")
     got = model.score_rows(users.ravel(), items.ravel()).reshape(30, 20)
@@ -123,7 +112,9 @@ def test_predictions_equal_the_slow_version(matrix, of, similarity, centring, se
 @pytest.mark.parametrize("of", ["items", "users"])
 @pytest.mark.parametrize(("similarity", "centring", "settings"), CASES[::2])
 def test_ratings_given_with_a_query_are_folded_in(matrix, of, similarity, centring, settings, tmp_path):
-    fitted = KNNRatings(of=of, similarity=similarity, centring=centring, **settings).fit(dataset(matrix))
+    fitted = KNNRatings(of=of, similarity=similarity, centring=centring, **settings).fit(
+        dataset_of_matrix(matrix, is_explicit=True)
+    )
     rows = np.flatnonzero(matrix[4])
     history = {"history": [f"i{i}" for i in rows], "history_weights": matrix[4, rows].tolist()}
     save_model(fitted, tmp_path)
@@ -143,7 +134,9 @@ def test_constant_ratings_are_predicted_as_they_are(of):
     R[0, 0] = R[3, 2] = 0
     for similarity in ("pearson", "pearson_baseline", "cosine", "msd", "adjusted_cosine"):
         for centring in ("none", "mean", "zscore", "baseline"):
-            model = KNNRatings(of=of, similarity=similarity, centring=centring).fit(dataset(R))
+            model = KNNRatings(of=of, similarity=similarity, centring=centring).fit(
+                dataset_of_matrix(R, is_explicit=True)
+            )
             np.testing.assert_allclose(model.score(["u0", "u3"], ["i0", "i2"]), [4, 4], rtol=1e-5)
 
 
@@ -152,7 +145,7 @@ def test_who_and_what_nobody_knows_gets_the_baseline(matrix, of):
     R = matrix.copy()
     R[:, 7] = 0
     R[3] = 0
-    model = KNNRatings(of=of).fit(dataset(R))
+    model = KNNRatings(of=of).fit(dataset_of_matrix(R, is_explicit=True))
     expected = biases(R)
     np.testing.assert_allclose(
         model.score(["u3", "u4", "u3"], ["i1", "i7", "i7"]), expected[[3, 4, 3], [1, 7, 7]], rtol=1e-4
@@ -161,7 +154,7 @@ def test_who_and_what_nobody_knows_gets_the_baseline(matrix, of):
 
 
 def test_neighbours_beyond_those_kept_are_not_asked(matrix):
-    model = KNNRatings(n_kept=2).fit(dataset(matrix))
+    model = KNNRatings(n_kept=2).fit(dataset_of_matrix(matrix, is_explicit=True))
     assert np.diff(model.list_indptr).max() == 2
     for row in range(20):
         values = model.list_values[model.list_indptr[row] : model.list_indptr[row + 1]]

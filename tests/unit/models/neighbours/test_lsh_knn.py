@@ -3,30 +3,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from foretaste.data import Dataset, Interactions, Query, Vocabulary
+from foretaste.data import Query
 from foretaste.errors import ConfigurationError, UnknownUserError
 from foretaste.models.batches import build_batch
 from foretaste.models.neighbours.lsh_knn import LSHItemKNN, LSHUserKNN
-from foretaste.testing import checkerboard
-
-
-def dataset(matrix: np.ndarray) -> Dataset:
-    users, items = np.nonzero(matrix)
-    interactions = Interactions(
-        users.astype(np.int32),
-        items.astype(np.int32),
-        matrix[users, items].astype(np.float32),
-        np.full(len(users), np.nan),
-        np.zeros(len(users), np.uint8),
-    )
-    names = [Vocabulary([f"{letter}{n}" for n in range(size)]) for letter, size in zip("ui", matrix.shape, strict=True)]
-    return Dataset(names[0], names[1], interactions)
+from foretaste.testing import checkerboard, dataset_of_matrix, random_weights
 
 
 @pytest.fixture(scope="module")
 def matrix() -> np.ndarray:
-    rng = np.random.default_rng(0)
-    return (rng.random((50, 30)) < 0.25) * rng.integers(1, 6, (50, 30)).astype(float)
+    return random_weights((50, 30), share=0.25)
 
 
 EVERYTHING = {"bands": 128, "rows": 1, "max_bucket": 10_000, "max_candidates": 10_000}
@@ -46,7 +32,7 @@ def slow_similarity(X: np.ndarray, measure: str) -> np.ndarray:
 @pytest.mark.parametrize("values", ["binary", "weight"])
 @pytest.mark.parametrize("kind", [LSHUserKNN, LSHItemKNN])
 def test_scores_equal_the_slow_dense_version_when_nothing_is_missed(matrix, kind, similarity, values):
-    model = kind(n_neighbours=100, similarity=similarity, values=values, **EVERYTHING).fit(dataset(matrix))
+    model = kind(n_neighbours=100, similarity=similarity, values=values, **EVERYTHING).fit(dataset_of_matrix(matrix))
     R = matrix if values == "weight" else (matrix > 0).astype(float)
     by_user = kind is LSHUserKNN
     expected = slow_similarity(matrix, similarity) @ R if by_user else R @ slow_similarity(matrix.T, similarity)
@@ -58,7 +44,7 @@ def test_scores_equal_the_slow_dense_version_when_nothing_is_missed(matrix, kind
 
 @pytest.mark.parametrize("kind", [LSHUserKNN, LSHItemKNN])
 def test_contributions_add_up_to_the_score(matrix, kind):
-    model = kind(values="weight").fit(dataset(matrix))
+    model = kind(values="weight").fit(dataset_of_matrix(matrix))
     listed = model.recommend(["u4"], k=6)
     batch, _ = build_batch(model.population, ["u4"], None)
     shares = model._contributions(batch, listed.item_rows[0])
@@ -71,7 +57,7 @@ def test_an_update_gives_what_a_fresh_fit_gives(matrix, kind):
     later[3, 0:6] = 2
     later[49] = 0
     later[49, 10:20] = 3
-    earlier, whole = dataset(matrix[:49, :28]), dataset(later)
+    earlier, whole = dataset_of_matrix(matrix[:49, :28]), dataset_of_matrix(later)
     updated = kind(n_neighbours=5, threshold=0.2).fit(earlier).update(whole)
     fresh = kind(n_neighbours=5, threshold=0.2).fit(whole)
     assert (updated.recommend(k=10).item_rows == fresh.recommend(k=10).item_rows).mean() > 0.95
@@ -92,7 +78,7 @@ def test_similar_users_are_those_with_the_same_taste(matrix):
 
 
 def test_a_stranger_gets_the_list_of_a_user_with_the_same_history(matrix):
-    model = LSHUserKNN().fit(dataset(matrix))
+    model = LSHUserKNN().fit(dataset_of_matrix(matrix))
     history = [f"i{i}" for i in np.flatnonzero(matrix[3])]
     known, stranger = model.recommend(["u3"], k=5), model.recommend([Query(history=history)], k=5)
     assert set(known[0].item_ids) & set(stranger[0].item_ids)
@@ -105,7 +91,7 @@ def test_bands_without_rows_are_refused():
 
 
 def test_another_seed_may_find_others_but_the_same_one_finds_the_same(matrix):
-    data = replace(dataset(matrix), name="seeds")
+    data = replace(dataset_of_matrix(matrix), name="seeds")
     lists = [LSHItemKNN(threshold=0.3, seed=seed).fit(data).recommend(k=5).item_rows for seed in (0, 0, 1)]
     assert (lists[0] == lists[1]).all()
     assert (lists[0] != lists[2]).any()

@@ -1,29 +1,16 @@
 import numpy as np
 import pytest
 
-from foretaste.data import Dataset, Interactions, Query, Vocabulary
+from foretaste.data import Query
 from foretaste.models import load_model, save_model
 from foretaste.models.batches import build_batch
 from foretaste.models.neighbours.slope_one import SlopeOne
-
-
-def dataset(matrix: np.ndarray) -> Dataset:
-    users, items = np.nonzero(matrix)
-    interactions = Interactions(
-        users.astype(np.int32),
-        items.astype(np.int32),
-        matrix[users, items].astype(np.float32),
-        np.full(len(users), np.nan),
-        np.zeros(len(users), np.uint8),
-    )
-    names = [Vocabulary([f"{letter}{n}" for n in range(size)]) for letter, size in zip("ui", matrix.shape, strict=True)]
-    return Dataset(names[0], names[1], interactions, is_explicit=True, duplicates="last")
+from foretaste.testing import dataset_of_matrix, random_weights
 
 
 @pytest.fixture(scope="module")
 def matrix() -> np.ndarray:
-    rng = np.random.default_rng(0)
-    return (rng.random((30, 18)) < 0.3) * rng.integers(1, 6, (30, 18)).astype(float)
+    return random_weights((30, 18), share=0.3)
 
 
 def slow(R: np.ndarray, *, weighted: bool, min_support: int = 1) -> np.ndarray:
@@ -52,7 +39,9 @@ def slow(R: np.ndarray, *, weighted: bool, min_support: int = 1) -> np.ndarray:
 @pytest.mark.parametrize("max_dense_items", [100, 5], ids=["dense", "sparse"])
 @pytest.mark.parametrize("min_support", [1, 3])
 def test_predictions_equal_the_slow_version(matrix, weighted, max_dense_items, min_support):
-    model = SlopeOne(weighted=weighted, max_dense_items=max_dense_items, min_support=min_support).fit(dataset(matrix))
+    model = SlopeOne(weighted=weighted, max_dense_items=max_dense_items, min_support=min_support).fit(
+        dataset_of_matrix(matrix, is_explicit=True)
+    )
     expected = slow(matrix, weighted=weighted, min_support=min_support)
     users, items = np.meshgrid(np.arange(30, dtype=np.int32), np.arange(18, dtype=np.int32), indexing="ij")
     got = model.score_rows(users.ravel(), items.ravel()).reshape(30, 18)
@@ -63,12 +52,14 @@ def test_predictions_equal_the_slow_version(matrix, weighted, max_dense_items, m
 
 def test_the_example_of_the_paper():
     # Lemire and Maclachlan, figure 1: A rated I 1 and J 1.5, B rated I 2, so B is expected to rate J 2.5
-    model = SlopeOne().fit(dataset(np.array([[1.0, 1.5, 5.0], [2.0, 0.0, 0.0], [5.0, 0.0, 0.0]])))
+    model = SlopeOne().fit(
+        dataset_of_matrix(np.array([[1.0, 1.5, 5.0], [2.0, 0.0, 0.0], [5.0, 0.0, 0.0]]), is_explicit=True)
+    )
     assert model.score(["u1"], ["i1"])[0] == pytest.approx(2.5)
 
 
 def test_only_the_items_with_most_support_are_kept_of_a_large_catalogue(matrix):
-    kept = SlopeOne(max_dense_items=5, n_kept=4).fit(dataset(matrix))
+    kept = SlopeOne(max_dense_items=5, n_kept=4).fit(dataset_of_matrix(matrix, is_explicit=True))
     both = (matrix > 0).astype(float).T @ (matrix > 0)
     np.fill_diagonal(both, 0)
     assert np.diff(kept.indptr).tolist() == np.minimum((both > 0).sum(1), 4).tolist()
@@ -81,7 +72,7 @@ def test_only_the_items_with_most_support_are_kept_of_a_large_catalogue(matrix):
 
 @pytest.mark.parametrize("max_dense_items", [100, 5], ids=["dense", "sparse"])
 def test_a_stranger_is_predicted_like_a_user_with_the_same_ratings(matrix, max_dense_items, tmp_path):
-    model = SlopeOne(max_dense_items=max_dense_items).fit(dataset(matrix))
+    model = SlopeOne(max_dense_items=max_dense_items).fit(dataset_of_matrix(matrix, is_explicit=True))
     rows = np.flatnonzero(matrix[4])
     query = Query(history=[f"i{i}" for i in rows], history_weights=matrix[4, rows].tolist())
     save_model(model, tmp_path)
@@ -94,13 +85,13 @@ def test_a_stranger_is_predicted_like_a_user_with_the_same_ratings(matrix, max_d
 def test_constant_ratings_are_predicted_as_they_are():
     R = np.full((5, 4), 3.0)
     R[0, 0] = R[3, 2] = 0
-    model = SlopeOne().fit(dataset(R))
+    model = SlopeOne().fit(dataset_of_matrix(R, is_explicit=True))
     assert model.score(["u0", "u3"], ["i0", "i2"]).tolist() == [3, 3]
 
 
 def test_an_item_that_nobody_rated_gets_the_mean_and_is_not_listed(matrix):
     R = matrix.copy()
     R[:, 7] = 0
-    model = SlopeOne().fit(dataset(R))
+    model = SlopeOne().fit(dataset_of_matrix(R, is_explicit=True))
     assert model.score(["u0"], ["i7"])[0] == pytest.approx(R[R > 0].mean(), rel=1e-5)
     assert 7 not in model.recommend(k=18, exclude_seen=False).item_rows

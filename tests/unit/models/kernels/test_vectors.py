@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from foretaste.models.kernels.als_vectors import (
+from foretaste.models.kernels.jit import kernel
+from foretaste.models.kernels.vectors import (
     WIDTH,
     add,
     load,
@@ -12,7 +13,6 @@ from foretaste.models.kernels.als_vectors import (
     store,
     sums_of_four,
 )
-from foretaste.models.kernels.jit import kernel
 
 
 @kernel

@@ -25,51 +25,69 @@ _INT32 = ir.IntType(32)
 
 
 class Vector(_types.Type):
-    """The numba type of sixteen float32."""
+    """The numba type of a vector that a processor's register holds."""
 
-    def __init__(self) -> None:
-        super().__init__(name=f"float32x{WIDTH}")
-
-
-_VECTOR: Any = Vector()
+    def __init__(self, name: str, lanes: Any) -> None:
+        self.lanes = lanes
+        super().__init__(name=name)
 
 
 @register_model(Vector)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, _LANES)  # type: ignore[no-untyped-call]
+        super().__init__(manager, kind, kind.lanes)  # type: ignore[no-untyped-call]
 
 
-def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+_VECTOR: Any = Vector(f"float32x{WIDTH}", _LANES)
+
+
+def address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     """Pointer to the element of argument 0 (an array) at offset argument 1."""
     array = context.make_array(signature.args[0])(context, builder, arguments[0])
     return builder.gep(array.data, [arguments[1]])
+
+
+def splat_of(builder: Any, scalar: Any, lanes: Any) -> Any:
+    """A vector with the scalar in every lane."""
+    nothing = ir.Constant(lanes, ir.Undefined)
+    first = builder.insert_element(nothing, scalar, ir.Constant(_INT32, 0))
+    return builder.shuffle_vector(first, nothing, _indices([0] * lanes.count))
+
+
+def load_of(vector: Any, align: int) -> Callable[..., Any]:
+    """What makes ``load(array, offset)`` of this type of vector, aligned to so many bytes."""
+
+    def typed(typing_context: Any, array: Any, offset: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            place = builder.bitcast(address(context, builder, signature, arguments), vector.lanes.as_pointer())
+            return builder.load(place, align=align)
+
+        return vector(array, types.intp), generate
+
+    return typed
+
+
+def store_of(vector: Any, align: int) -> Callable[..., Any]:
+    """What makes ``store(array, offset, vector)`` of this type of vector, aligned to so many bytes."""
+
+    def typed(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            place = builder.bitcast(address(context, builder, signature, arguments), vector.lanes.as_pointer())
+            builder.store(arguments[2], place, align=align)
+            return context.get_dummy_value()
+
+        return types.void(array, types.intp, vector), generate
+
+    return typed
 
 
 def _indices(places: list[int]) -> Any:
     return ir.Constant(ir.VectorType(_INT32, len(places)), places)
 
 
-def _load(typing_context: Any, array: Any, offset: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = builder.bitcast(_address(context, builder, signature, arguments), _LANES.as_pointer())
-        return builder.load(place, align=4)
-
-    return _VECTOR(array, types.intp), generate
-
-
-def _store(typing_context: Any, array: Any, offset: Any, vector: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = builder.bitcast(_address(context, builder, signature, arguments), _LANES.as_pointer())
-        builder.store(arguments[2], place, align=4)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, _VECTOR), generate
-
-
 def _prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = builder.bitcast(_address(context, builder, signature, arguments), ir.IntType(8).as_pointer())
+        place = builder.bitcast(address(context, builder, signature, arguments), ir.IntType(8).as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [place.type, _INT32, _INT32, _INT32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
         to_read, keep_close, data = (ir.Constant(_INT32, n) for n in (0, 3, 1))
@@ -81,9 +99,7 @@ def _prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
 
 def _splat(typing_context: Any, scalar: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        nothing = ir.Constant(_LANES, ir.Undefined)
-        first = builder.insert_element(nothing, arguments[0], ir.Constant(_INT32, 0))
-        return builder.shuffle_vector(first, nothing, _indices([0] * WIDTH))
+        return splat_of(builder, arguments[0], _LANES)
 
     return _VECTOR(types.float32), generate
 
@@ -127,9 +143,9 @@ def _sums_of_four(typing_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     return result(_VECTOR, _VECTOR, _VECTOR, _VECTOR), generate
 
 
-load: Any = intrinsic(_load)
+load: Any = intrinsic(load_of(_VECTOR, align=4))
 """``load(array, offset)``: elements offset … offset + 15."""
-store: Any = intrinsic(_store)
+store: Any = intrinsic(store_of(_VECTOR, align=4))
 """``store(array, offset, vector)``."""
 prefetch: Any = intrinsic(_prefetch)
 """``prefetch(array, offset)``: ask for the cache line of an element that will be read soon."""
