@@ -168,12 +168,19 @@ def save(group: str, rows: Sequence[Row]) -> None:
 
 
 def markdown(rows: Sequence[Mapping[str, object]]) -> str:
-    """Rows as a markdown table, and a line for each machine and set of versions that made them."""
-    columns = columns_of(rows)
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(cell(row.get(column)) for column in columns) + " |" for row in rows]
-    sources = dict.fromkeys(_source(row) for row in rows)
-    return "\n".join([*lines, "", *(f"Measured on {source}." for source in sources)])
+    """A markdown table for each benchmark or data set and task, and what machine and versions made its rows."""
+    groups: dict[str, list[Mapping[str, object]]] = {}
+    for row in rows:
+        title = " · ".join(str(row[key]) for key in ("name", "data", "task") if key in row)
+        groups.setdefault(title, []).append(row)
+    parts = []
+    for title, own in groups.items():
+        columns = [column for column in columns_of(own) if column not in {"name", "data", "task"}]
+        lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+        lines += ["| " + " | ".join(cell(row.get(column)) for column in columns) + " |" for row in own]
+        sources = dict.fromkeys(_source(row) for row in own)
+        parts.append("\n".join([f"### {title}", "", *lines, "", *(f"Measured on {source}." for source in sources)]))
+    return "\n\n".join(parts)
 
 
 def _source(row: Mapping[str, object]) -> str:
