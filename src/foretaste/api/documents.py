@@ -44,6 +44,7 @@ _WHAT = {
     503: "The store cannot be used now; nothing was stored. Send it again.",
     507: "The disk is full; nothing was stored.",
 }
+_TOO_LONG = {"description": "The address is longer than 64 kB; the server refuses it without a body, before any route."}
 _TAGS = [
     {"name": "recommendations", "description": "Lists for users, visits and items, and lists for everybody."},
     {"name": "interactions", "description": "What people do. Answered after it is durable."},
@@ -82,6 +83,9 @@ def install(app: FastAPI) -> None:
             )
             for name, schema in definitions["$defs"].items():
                 parts.setdefault(name, schema)
+            for methods in made["paths"].values():
+                for operation in methods.values():
+                    operation["responses"].setdefault("414", _TOO_LONG)
             app.openapi_schema = made
         return app.openapi_schema
 
