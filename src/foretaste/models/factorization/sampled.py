@@ -1,5 +1,6 @@
 """What the factor models with sampled comparisons share: vectors, training by blocks, fold-in, early stop."""
 
+from abc import abstractmethod
 from functools import cached_property
 from typing import ClassVar, Literal
 
@@ -77,9 +78,9 @@ class SampledFactors(Recommender):
     loss: ClassVar[int]
 
     @property
+    @abstractmethod
     def _candidates(self) -> int:
         """Other items drawn for a positive one, at most."""
-        raise NotImplementedError
 
     # --- fitting -----------------------------------------------------------------------------------------------------
 
