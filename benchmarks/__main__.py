@@ -8,7 +8,7 @@ from pathlib import Path
 
 from foretaste.errors import ConfigurationError, ForetasteError, UnknownNameError
 
-GROUPS = ("accuracy", "speed")
+GROUPS = ("accuracy", "speed", "serving")
 _PROLOG = "A row with an error makes the exit code 1; a wrong name or option makes it 2."
 
 
@@ -17,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, epilog=_PROLOG)
     made.add_argument("group", metavar="GROUP", help=f"one of: {', '.join(GROUPS)}")
     made.add_argument(
-        "names", nargs="*", metavar="NAME", help="data sets (accuracy) or benchmarks (speed); default all"
+        "names", nargs="*", metavar="NAME", help="data sets (accuracy) or benchmarks (speed, serving); default all"
     )
     made.add_argument("--data", type=Path, metavar="DIR", help="folder of public data sets")
     made.add_argument("--only", action="append", default=[], metavar="DATA/MODEL", help="only this row (repeatable)")
@@ -50,12 +50,16 @@ def rows_of(options: argparse.Namespace) -> Iterator[dict[str, object]]:
         from benchmarks import accuracy
 
         yield from accuracy.run(options.names, data=options.data, only=options.only, quick=options.quick)
-    else:
+    elif options.only:
+        raise ConfigurationError("--only is for accuracy", hint="name the benchmarks instead")
+    elif options.group == "speed":
         from benchmarks import speed
 
-        if options.only:
-            raise ConfigurationError("--only is for accuracy", hint="name the speed benchmarks instead")
         yield from speed.run(options.names, data=options.data, quick=options.quick)
+    else:
+        from benchmarks import serving
+
+        yield from serving.run(options.names, data=options.data, quick=options.quick)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

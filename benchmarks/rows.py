@@ -3,7 +3,8 @@
 A speed row has ``benchmark`` («speed»), ``name``, ``ours``, ``peer``, ``peer_name``, ``ratio`` (above 1: we are
 better), ``unit``, ``threads`` and ``versions``; ``case`` tells apart several rows of one name. An accuracy row has
 ``benchmark`` («accuracy»), ``data``, ``model``, its metrics, ``fit_s``, ``score_s``, ``peak_mb`` and ``protocol``. A
-row with ``error`` failed; one with ``skipped`` was left out on purpose, and says why.
+serving row is described in :mod:`benchmarks.serving`. A row with ``error`` failed; one with ``skipped`` was left out on
+purpose, and says why.
 """
 
 import json
