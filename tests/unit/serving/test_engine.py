@@ -174,7 +174,7 @@ async def test_when_the_store_fails_lists_still_come_from_the_training_data(engi
     async def unavailable(*_, **__):
         raise StorageUnavailableError("database is locked")
 
-    monkeypatch.setattr(engine.records, "user_version", unavailable)
+    monkeypatch.setattr(engine.records, "stamp", unavailable)
     monkeypatch.setattr(engine.records, "user_state", unavailable)
     answer = await engine.recommend(USER)
     assert len(answer.items) == 10

@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -10,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from foretaste.errors import StorageError
-from foretaste.storage.records import migrate
+from foretaste.storage.records import AuditEntry, Exposure, Record, migrate
 from foretaste.storage.records.schema import metadata
 from foretaste.storage.records.sqlite import SQLiteRecords
 from foretaste.testing.records import event
@@ -118,3 +119,48 @@ async def test_a_lock_held_while_tables_are_made_is_an_unavailable_store(tmp_pat
     other.close()
     async with SQLiteRecords(path) as store:
         await store.ping()
+
+
+def make_first_store(path):
+    """A file as the first version of the tables left it, with a user, an item, an event and a shared value."""
+    config = Config()
+    config.set_main_option("script_location", str(migrate._FOLDER))
+    config.set_main_option("path_separator", "os")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    connection = sqlite3.connect(path)
+    connection.executescript(
+        """
+        INSERT INTO users VALUES ('u', '{"age": 7}', 1, 0, 1.0, 2.0, 3);
+        INSERT INTO items VALUES ('i', '{"title": "Tea"}', 1, 0, 1.0, 2.0, 4);
+        INSERT INTO events VALUES (9, 'e', 'u', 'i', 'view', NULL, 5.0, NULL, '{"device": "tv"}', 'r', 2);
+        INSERT INTO shared_values VALUES ('rules', '[1]', 6);
+        INSERT INTO changes VALUES ('records', 4);
+        """
+    )
+    connection.close()
+
+
+async def test_a_store_of_the_first_version_is_upgraded_with_all_it_holds(tmp_path):
+    path = tmp_path / "r.db"
+    make_first_store(path)
+    assert "exposures" not in tables(path)
+    async with SQLiteRecords(path) as store:
+        state = await store.user_state("u")
+        assert (state.events[0].event_id, state.attributes) == ("e", {"age": 7})
+        assert (state.stamp.user, state.stamp.items) == ((9, 3), 4)
+        assert await store.get_value("rules") == ([1], 6)
+        [(sequence, followed)] = await store.new_events(0)
+        assert (sequence, followed.context, followed.recommendation_id) == (9, {"device": "tv"}, "r")
+        assert await store.append_events([event("e"), event("f")]) == [False, True]
+        await store.upsert("user", [Record("u")])
+        await store.put_value("rules", [2])
+        later = await store.stamp("u")
+        assert later.user > state.stamp.user
+        assert later.shared > state.stamp.shared
+        await store.log_exposures([Exposure("r", ("i",))])
+        await store.add_audit([AuditEntry(1.0, "ops", "x", "y", "ok")])
+        assert (await store.count("exposure"), await store.count("audit")) == (1, 1)

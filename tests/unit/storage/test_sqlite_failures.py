@@ -4,6 +4,7 @@ import pytest
 
 from foretaste.errors import InvalidRecordError, StorageError, StorageFullError, StorageUnavailableError
 from foretaste.storage.records.sqlite import SQLiteRecords
+from foretaste.storage.records.sqlite_connection import Readers, connect
 from foretaste.storage.records.sqlite_errors import translated
 from foretaste.testing.records import event, frame_of
 
@@ -85,6 +86,28 @@ async def test_a_lock_that_is_released_in_time_is_waited_for(tmp_path):
         assert await writing == [True]
 
 
+def test_a_reader_locked_out_gives_up_after_its_time(tmp_path):
+    path = tmp_path / "r.db"
+    connect(path, timeout_s=1).close()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA locking_mode=EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    readers = Readers(path, timeout_s=0.02)
+    readers.open()
+    with pytest.raises(sqlite3.OperationalError, match="locked") as caught:
+        readers.fetch("SELECT 1 FROM sqlite_master", ())
+    assert isinstance(translated(caught.value, "r.db"), StorageUnavailableError)
+    other.close()
+    assert readers.fetch("SELECT COUNT(*) FROM sqlite_master", ()) == [(0,)]
+    readers.close()
+
+
+async def test_reads_in_the_path_of_requests_wait_a_fiftieth_of_a_second_for_a_lock(tmp_path):
+    async with SQLiteRecords(tmp_path / "r.db") as store:
+        assert store._read("PRAGMA busy_timeout") == [(20,)]
+        assert await store._read_aside("PRAGMA busy_timeout") == [(10_000,)]
+
+
 async def test_a_file_that_is_no_database_is_named(tmp_path):
     path = tmp_path / "r.db"
     path.write_bytes(b"this is text, not a database" * 100)
@@ -125,7 +148,7 @@ async def test_a_read_only_store_says_so_when_written(tmp_path):
             await store.append_events([event("e")])
         with pytest.raises(StorageUnavailableError, match="read-only"):
             await store.ping()
-        assert await store.user_version("u") == 0
+        assert (await store.stamp("u")).user[0] == 0
 
 
 def sqlite_error(name):

@@ -128,7 +128,7 @@ def _actions(events: Sequence[Event], weights: EventWeights) -> dict[str, str]:
 
 
 class UserStates:
-    """Reads users' states, kept in memory for as long as their version in the store stays the same."""
+    """Reads users' states, kept in memory for as long as their stamps stay the same."""
 
     def __init__(self, records: Records, *, most: int = 20_000) -> None:
         self._records = records
@@ -142,7 +142,7 @@ class UserStates:
             StorageError: the store cannot be read.
         """
         cached = self._states.get(user_id)
-        if cached is not None and cached.version == await self._records.user_version(user_id):
+        if cached is not None and cached.stamp.user == (await self._records.stamp(user_id)).user:
             self._states.move_to_end(user_id)
             return cached
         state = await self._records.user_state(user_id, limit=HISTORY_LIMIT)

@@ -1,6 +1,17 @@
 """Record stores, opened by URL: ``sqlite:///path`` is built in, others register in the group ``foretaste.records``."""
 
-from foretaste.storage.records.base import DeadLetter, Page, Record, RecordKind, Records, UserState
+from foretaste.storage.records.base import Records
+from foretaste.storage.records.values import (
+    AuditEntry,
+    Countable,
+    DeadLetter,
+    Exposure,
+    Page,
+    Record,
+    RecordKind,
+    Stamp,
+    UserState,
+)
 from foretaste.storage.urls import open_backend
 
 BUILT_IN = {"sqlite": "foretaste.storage.records.sqlite:from_url"}
@@ -20,4 +31,16 @@ def open_records(url: str) -> Records:
     return open_backend("foretaste.records", BUILT_IN, url, Records)  # type: ignore[type-abstract]
 
 
-__all__ = ["DeadLetter", "Page", "Record", "RecordKind", "Records", "UserState", "open_records"]
+__all__ = [
+    "AuditEntry",
+    "Countable",
+    "DeadLetter",
+    "Exposure",
+    "Page",
+    "Record",
+    "RecordKind",
+    "Records",
+    "Stamp",
+    "UserState",
+    "open_records",
+]

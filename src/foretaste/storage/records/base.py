@@ -2,71 +2,33 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import polars as pl
 
 from foretaste.events import Event
-
-RecordKind = Literal["user", "item"]
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One user or item: its outside id and attributes (JSON values).
-
-    ``is_available`` is False for an item that may not be shown (sold out, hidden). Times are seconds since 1970 UTC;
-    ``version``
-    grows with every change in the whole store, so that «what changed since» is one number.
-    """
-
-    record_id: str
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    is_available: bool = True
-    created_at: float = 0.0
-    updated_at: float = 0.0
-    version: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class UserState:
-    """What is known of a user now: the newest events, oldest first, and a version that changes with every event."""
-
-    events: tuple[Event, ...]
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A record that was refused, with the reason; kept so that nothing is lost."""
-
-    kind: str
-    """``event``, ``user`` or ``item``."""
-    raw: str
-    """The record as it came (JSON text, cut at 64 kB)."""
-    code: str
-    message: str
-    received_at: float
-    letter_id: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A part of a listing: ``next_cursor`` continues it, None at the end."""
-
-    records: tuple[Record, ...]
-    next_cursor: str | None
+from foretaste.storage.records.values import (
+    AuditEntry,
+    Countable,
+    DeadLetter,
+    Exposure,
+    Page,
+    Record,
+    RecordKind,
+    Stamp,
+    UserState,
+)
 
 
 class Records(ABC):
     """A record store. Opened by URL through :func:`foretaste.storage.records.open_records`.
 
     Writes return after they are durable: a process or machine that dies then loses nothing. A batch is written whole
-    or not at
-    all. Every method may raise ``StorageUnavailableError`` (locked, unreachable, read-only) or ``StorageFullError``;
-    ids are
-    passed as parameters, never put into SQL text.
+    or not at all. Every method may raise ``StorageUnavailableError`` (locked, unreachable, read-only) or
+    ``StorageFullError``; ids are passed as parameters, never put into SQL text.
+
+    :meth:`stamp`, :meth:`user_state`, :meth:`get` and :meth:`get_value` stand in the path of requests: they wait about
+    20 ms for a lock and then raise ``StorageUnavailableError``.
     """
 
     async def __aenter__(self) -> Self:
@@ -99,11 +61,34 @@ class Records(ABC):
 
     @abstractmethod
     async def user_state(self, user_id: str, *, limit: int = 500) -> UserState:
-        """The newest ``limit`` events of a user, oldest first; empty with version 0 for an unknown user."""
+        """The newest ``limit`` events of a user, oldest first, and the user's attributes; empty for an unknown user."""
 
     @abstractmethod
-    async def user_version(self, user_id: str) -> int:
-        """Only the version of :meth:`user_state`: a point look-up for validating caches."""
+    async def stamp(self, user_id: str) -> Stamp:
+        """Where the store stands for a user: one point look-up, cheap enough to make for every request."""
+
+    @abstractmethod
+    async def last_sequence(self) -> int:
+        """Sequence of the newest event; 0 when there was never one."""
+
+    @abstractmethod
+    async def new_events(self, after: int, limit: int = 1000) -> Sequence[tuple[int, Event]]:
+        """Whole events in order of arrival with their sequences, at most ``limit`` of those above ``after``.
+
+        Who follows with the last sequence seen meets every event once: none with a smaller sequence is added later,
+        and one that changes hands keeps its own.
+        """
+
+    @abstractmethod
+    async def move_events(self, from_user: str, to_user: str) -> int:
+        """Give all events and exposures of one user to another (a visitor signs in); returns how many events.
+
+        Both users' stamps change. The events keep their sequences, so that nobody who follows counts them twice.
+        Doing it again moves nothing more.
+
+        Raises:
+            InvalidRecordError: both are the same user.
+        """
 
     @abstractmethod
     def scan_events(self, *, after: int = 0, batch_size: int = 100_000) -> AsyncIterator[pl.DataFrame]:
@@ -119,7 +104,7 @@ class Records(ABC):
         """
 
     @abstractmethod
-    async def count(self, what: Literal["event", "user", "item", "dead_letter"]) -> int:
+    async def count(self, what: Countable) -> int:
         """How many there are."""
 
     # --- users and items -----------------------------------------------------------------------------------------
@@ -144,7 +129,35 @@ class Records(ABC):
 
     @abstractmethod
     async def delete(self, kind: RecordKind, record_id: str) -> bool:
-        """Remove a user (with all its events) or an item (its events stay); False when there was none."""
+        """Remove a user (with all its events and exposures) or an item (its events stay); False when there was none."""
+
+    # --- what was shown, who did what ----------------------------------------------------------------------------
+
+    @abstractmethod
+    async def log_exposures(
+        self, exposures: Sequence[Exposure], *, again: Mapping[str, tuple[int, float]] | None = None
+    ) -> None:
+        """Keep lists that were shown. Of one whose id is there, ``shown`` is added and ``last_at`` moves on.
+
+        ``again`` says how often lists that are there already were shown once more, and when last, by
+        ``recommendation_id``; one that is not there is passed over.
+        """
+
+    @abstractmethod
+    async def exposure(self, recommendation_id: str) -> Exposure | None:
+        """One list that was shown; None when unknown."""
+
+    @abstractmethod
+    async def exposures(self, after: int = 0, limit: int = 1000) -> Sequence[Exposure]:
+        """Lists that were shown, by ``number``, at most ``limit`` of those above ``after``."""
+
+    @abstractmethod
+    async def add_audit(self, entries: Sequence[AuditEntry]) -> None:
+        """Keep what was done; entries are never changed or removed."""
+
+    @abstractmethod
+    async def audit(self, after: int = 0, limit: int = 100) -> Sequence[AuditEntry]:
+        """What was done, by ``entry_id``, at most ``limit`` of those above ``after``."""
 
     # --- dead letters and shared values --------------------------------------------------------------------------
 
@@ -163,8 +176,13 @@ class Records(ABC):
         """
 
     @abstractmethod
-    async def put_value(self, key: str, value: Any, *, expected_version: int | None = None) -> int:
+    async def put_value(
+        self, key: str, value: Any, *, expected_version: int | None = None, changes_lists: bool = True
+    ) -> int:
         """Set a shared value; returns the new version.
+
+        Every list in a cache is stale after it, so values that no list depends on (progress, figures, sessions) are
+        put with ``changes_lists`` False.
 
         Raises:
             ConflictError: ``expected_version`` is given and somebody else was faster.

@@ -9,7 +9,7 @@ from foretaste.errors import StorageError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a store that says so needs none. Kept here so that opening such a store imports nothing."""
 
 VERSION_TABLE = "foretaste_schema"

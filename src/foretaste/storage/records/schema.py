@@ -82,3 +82,45 @@ changes = Table(
     Column("name", String(32), primary_key=True),
     Column("version", BigInteger, nullable=False),
 )
+
+exposures = Table(
+    "exposures",
+    metadata,
+    Column("number", _serial, primary_key=True, autoincrement=True),
+    Column("recommendation_id", String(256), nullable=False),
+    Column("user_id", String(256)),
+    Column("scenario", String(256), nullable=False),
+    Column("model_version", String(256)),
+    Column("experiment", String(256)),
+    Column("item_ids", Text, nullable=False),
+    Column("propensities", Text),
+    Column("explored", Text),
+    Column("arms", Text),
+    Column("first_at", Float, nullable=False),
+    Index("ix_exposures_recommendation_id", "recommendation_id", unique=True),
+    Index("ix_exposures_user", "user_id"),
+    sqlite_autoincrement=True,
+)
+
+# Apart from the lists: many are counted up twice a second, and narrow rows make few pages to write.
+exposure_counts = Table(
+    "exposure_counts",
+    metadata,
+    Column("number", _serial, primary_key=True, autoincrement=False),
+    Column("shown", BigInteger, nullable=False),
+    Column("last_at", Float, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("entry_id", _serial, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("actor", String(256), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(512), nullable=False),
+    Column("outcome", String(64), nullable=False),
+    Column("details", Text),
+    Column("request_id", String(256)),
+    sqlite_autoincrement=True,
+)

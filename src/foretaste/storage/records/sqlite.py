@@ -7,28 +7,49 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import polars as pl
 
-from foretaste.errors import ConfigurationError, ConflictError, StorageUnavailableError
+from foretaste.errors import ConfigurationError, ConflictError, InvalidRecordError, StorageUnavailableError
 from foretaste.events import Event
+from foretaste.storage.records import sqlite_journal as journal
 from foretaste.storage.records import sqlite_rows as rows
-from foretaste.storage.records.base import DeadLetter, Page, Record, RecordKind, Records, UserState
+from foretaste.storage.records.base import Records
 from foretaste.storage.records.sqlite_bulk import checked_events, insert_events, scan
 from foretaste.storage.records.sqlite_connection import Readers, connect, migrate
 from foretaste.storage.records.sqlite_errors import FAILURES, translated
 from foretaste.storage.records.sqlite_writer import GroupWriter
+from foretaste.storage.records.values import (
+    AuditEntry,
+    Countable,
+    DeadLetter,
+    Exposure,
+    Page,
+    Record,
+    RecordKind,
+    Stamp,
+    UserState,
+)
 
 T = TypeVar("T")
 BUSY_TIMEOUT_S = 10.0
+QUICK_TIMEOUT_S = 0.02
+"""Longest wait for a lock by what reads in the caller's thread, which waits with it."""
 _MOST_ROWS = 1_000_000
-_TABLES = {"event": "events", "user": "users", "item": "items", "dead_letter": "dead_letters"}
+_TABLES = {
+    "event": "events",
+    "user": "users",
+    "item": "items",
+    "dead_letter": "dead_letters",
+    "exposure": "exposures",
+    "audit": "audit",
+}
 
 
 class SQLiteRecords(Records):
@@ -46,7 +67,8 @@ class SQLiteRecords(Records):
         self.path = folder / "records.db" if path is None else path
         self._connect: Callable[[], sqlite3.Connection] = partial(connect, self.path, timeout_s=busy_timeout_s)
         self._busy_timeout_s = busy_timeout_s
-        self._readers = Readers(self.path, timeout_s=busy_timeout_s)
+        self._quick = Readers(self.path, timeout_s=min(QUICK_TIMEOUT_S, busy_timeout_s))
+        self._patient = Readers(self.path, timeout_s=busy_timeout_s)
         self._writer = GroupWriter(self._connect, str(self.path), timeout_s=busy_timeout_s)
         self._threads: ThreadPoolExecutor | None = None
 
@@ -64,7 +86,8 @@ class SQLiteRecords(Records):
         with self._translating():
             migrate(self.path, timeout_s=self._busy_timeout_s)
             self._writer.start()
-        self._readers.open()
+        self._quick.open()
+        self._patient.open()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="foretaste-reader")
 
     async def close(self) -> None:
@@ -75,7 +98,8 @@ class SQLiteRecords(Records):
         if self._threads is not None:
             self._threads.shutdown()
             self._threads = None
-        self._readers.close()
+        self._quick.close()
+        self._patient.close()
         if self._is_private:
             shutil.rmtree(self.path.parent, ignore_errors=True)
 
@@ -88,10 +112,10 @@ class SQLiteRecords(Records):
         except FAILURES as exc:
             raise translated(exc, str(self.path)) from exc
 
-    def _read(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+    def _read(self, sql: str, parameters: Sequence[object] = (), readers: Readers | None = None) -> list[Any]:
         """All rows; none when a parameter is a text that no database can hold (a lone surrogate)."""
         try:
-            return self._readers.fetch(sql, parameters)
+            return (readers or self._quick).fetch(sql, parameters)
         except UnicodeEncodeError:
             return []
         except FAILURES as exc:
@@ -101,7 +125,8 @@ class SQLiteRecords(Records):
         """As :meth:`_read`, for what may take longer than the event loop should wait."""
         if self._threads is None:
             raise StorageUnavailableError(f"the store {self.path} is not open", hint="call open() first")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, sql, parameters)
+        work = partial(self._read, sql, parameters, self._patient)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return await self._writer.run(work)
@@ -124,19 +149,42 @@ class SQLiteRecords(Records):
         return await self._write(insert)
 
     async def user_state(self, user_id: str, *, limit: int = 500) -> UserState:
-        if limit < 1:
-            return UserState((), await self.user_version(user_id))
-        found = self._read(rows.SELECT_USER_EVENTS, (user_id, min(limit, _MOST_ROWS)))
+        # The stamp first: what comes in between is then in the state and not in the stamp, never the other way round.
+        found = self._read(rows.SELECT_STAMP_AND_USER, (user_id,))
         if not found:
-            return UserState((), 0)
-        events = sorted((rows.to_event(row) for row in reversed(found)), key=lambda event: event.timestamp)
-        return UserState(tuple(events), found[0][0])
+            return UserState(())
+        newest = self._read(rows.SELECT_USER_EVENTS, (user_id, min(max(0, limit), _MOST_ROWS)))
+        events = sorted((rows.to_event(row) for row in reversed(newest)), key=lambda event: event.timestamp)
+        attributes = msgspec.json.decode(found[0][4]) if found[0][4] is not None else {}
+        return UserState(tuple(events), rows.to_stamp(found[0]), attributes)
 
-    async def user_version(self, user_id: str) -> int:
-        # The sequence of the user's newest event: sequences are never given twice, so after a deletion the version
-        # falls to 0 and then rises above all earlier ones; an old state never looks current again.
-        found = self._read("SELECT MAX(sequence) FROM events WHERE user_id = ?", (user_id,))
-        return int(found[0][0] or 0) if found else 0
+    async def stamp(self, user_id: str) -> Stamp:
+        found = self._read(rows.SELECT_STAMP, (user_id,))
+        return rows.to_stamp(found[0]) if found else Stamp()
+
+    async def last_sequence(self) -> int:
+        return int(self._read("SELECT MAX(sequence) FROM events")[0][0] or 0)
+
+    async def new_events(self, after: int, limit: int = 1000) -> Sequence[tuple[int, Event]]:
+        found = await self._read_aside(rows.SELECT_NEW_EVENTS, (after, min(max(0, limit), _MOST_ROWS)))
+        return [(row[0], rows.to_event(row)) for row in found]
+
+    async def move_events(self, from_user: str, to_user: str) -> int:
+        if from_user == to_user:
+            raise InvalidRecordError(f"events of {from_user!r} cannot be moved to the same user")
+
+        def move(connection: sqlite3.Connection) -> int:
+            connection.execute("UPDATE exposures SET user_id = ? WHERE user_id = ?", (to_user, from_user))
+            n_moved = connection.execute(
+                "UPDATE events SET user_id = ? WHERE user_id = ?", (to_user, from_user)
+            ).rowcount
+            if n_moved:
+                version, now = rows.next_version(connection, "records", 2), time.time()
+                touched = [(from_user, rows.DELETED, now, version - 1), (to_user, rows.DELETED, now, version)]
+                connection.executemany(rows.TOUCH_USER, touched)
+            return n_moved
+
+        return await self._write(move)
 
     async def scan_events(self, *, after: int = 0, batch_size: int = 100_000) -> AsyncIterator[pl.DataFrame]:
         if self._threads is None:
@@ -152,7 +200,7 @@ class SQLiteRecords(Records):
             return 0
         return await self._write(lambda connection: insert_events(connection, events))
 
-    async def count(self, what: Literal["event", "user", "item", "dead_letter"]) -> int:
+    async def count(self, what: Countable) -> int:
         alive = " WHERE NOT is_deleted" if what in {"user", "item"} else ""
         found = await self._read_aside(f"SELECT COUNT(*) FROM {_TABLES[what]}{alive}")  # noqa: S608 - our own names
         return int(found[0][0])
@@ -198,12 +246,41 @@ class SQLiteRecords(Records):
             found = connection.execute(known, (record_id,)).fetchone() is not None
             if kind == "user":  # a user may have events and no profile
                 found |= connection.execute("DELETE FROM events WHERE user_id = ?", (record_id,)).rowcount > 0
+                journal.forget_exposures(connection, record_id)
             if found:
                 values = (record_id, rows.DELETED, time.time(), rows.next_version(connection, "records"))
                 connection.execute(rows.BURY_RECORD.format(table=table), values)
             return found
 
         return await self._write(remove)
+
+    # --- what was shown, who did what ----------------------------------------------------------------------------
+
+    async def log_exposures(
+        self, exposures: Sequence[Exposure], *, again: Mapping[str, tuple[int, float]] | None = None
+    ) -> None:
+        values = [journal.from_exposure(exposure) for exposure in exposures]
+        counts = [(exposure.recommendation_id, exposure.shown, exposure.last_at) for exposure in exposures]
+        more = dict(again or {})
+        if values or more:
+            await self._write(lambda connection: journal.write_exposures(connection, values, counts, more))
+
+    async def exposure(self, recommendation_id: str) -> Exposure | None:
+        found = self._read(journal.SELECT_EXPOSURE, (recommendation_id,))
+        return journal.to_exposure(found[0]) if found else None
+
+    async def exposures(self, after: int = 0, limit: int = 1000) -> Sequence[Exposure]:
+        found = await self._read_aside(journal.SELECT_EXPOSURES, (after, min(max(0, limit), _MOST_ROWS)))
+        return [journal.to_exposure(row) for row in found]
+
+    async def add_audit(self, entries: Sequence[AuditEntry]) -> None:
+        values = [journal.from_audit(entry) for entry in entries]
+        if values:
+            await self._write(lambda connection: connection.executemany(journal.INSERT_AUDIT, values))
+
+    async def audit(self, after: int = 0, limit: int = 100) -> Sequence[AuditEntry]:
+        found = await self._read_aside(journal.SELECT_AUDIT, (after, min(max(0, limit), _MOST_ROWS)))
+        return [journal.to_audit(row) for row in found]
 
     # --- dead letters and shared values --------------------------------------------------------------------------
 
@@ -220,7 +297,9 @@ class SQLiteRecords(Records):
         found = self._read("SELECT value, version FROM shared_values WHERE key = ?", (key,))
         return (msgspec.json.decode(found[0][0]), int(found[0][1])) if found else (None, 0)
 
-    async def put_value(self, key: str, value: Any, *, expected_version: int | None = None) -> int:
+    async def put_value(
+        self, key: str, value: Any, *, expected_version: int | None = None, changes_lists: bool = True
+    ) -> int:
         text = rows.to_json(value, f"value {key!r}")
 
         def put(connection: sqlite3.Connection) -> int:
@@ -231,6 +310,8 @@ class SQLiteRecords(Records):
                     f"value {key!r} has version {version}, not {expected_version}", hint="read it again and retry"
                 )
             connection.execute(rows.PUT_VALUE, (key, text, version + 1))
+            if changes_lists:
+                rows.next_version(connection, "lists")
             return version + 1
 
         return await self._write(put)

@@ -41,7 +41,7 @@ def while_busy(action: Callable[[], T], timeout_s: float) -> T:
 
 def connect(path: Path, *, timeout_s: float) -> sqlite3.Connection:
     """A connection in autocommit mode that waits ``timeout_s`` for locks and may change threads."""
-    connection = sqlite3.connect(path, timeout=0.1, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=min(0.1, timeout_s), isolation_level=None, check_same_thread=False)
     try:
         for statement in _SETUP:  # two processes that both switch a new file to WAL get in each other's way
             while_busy(lambda statement=statement: connection.execute(statement).fetchall(), timeout_s)  # type: ignore[misc]

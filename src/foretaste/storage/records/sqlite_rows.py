@@ -8,7 +8,7 @@ import msgspec
 
 from foretaste.errors import InvalidRecordError
 from foretaste.events import Event
-from foretaste.storage.records.base import DeadLetter, Record
+from foretaste.storage.records.values import DeadLetter, Record, Stamp
 
 DELETED = '{"_deleted": true}'
 MAX_LETTER_BYTES = 64_000
@@ -22,6 +22,23 @@ INSERT_EVENT = (
 SELECT_USER_EVENTS = (
     f"SELECT sequence, {_EVENT_COLUMNS} "  # noqa: S608 - our own names
     "FROM events WHERE user_id = ? ORDER BY sequence DESC LIMIT ?"
+)
+SELECT_NEW_EVENTS = (
+    f"SELECT sequence, {_EVENT_COLUMNS} FROM events "  # noqa: S608 - our own names
+    "WHERE sequence > ? ORDER BY sequence LIMIT ?"
+)
+# Sequences are never given twice and a record's version never falls, also when it is deleted; whatever takes events
+# from a user (deletion, a move to another one) raises that version. So no two states of a user have one stamp.
+_STAMP = (
+    "(SELECT MAX(sequence) FROM events WHERE user_id = ?1), (SELECT version FROM users WHERE record_id = ?1), "
+    "(SELECT version FROM changes WHERE name = 'lists'), (SELECT MAX(version) FROM items)"
+)
+SELECT_STAMP = f"SELECT {_STAMP}"
+SELECT_STAMP_AND_USER = f"SELECT {_STAMP}, (SELECT attributes FROM users WHERE record_id = ?1 AND NOT is_deleted)"  # noqa: S608
+# A user that has no record gets a buried one, which is none to everybody but the stamp.
+TOUCH_USER = (
+    "INSERT INTO users (record_id, attributes, is_available, is_deleted, created_at, updated_at, version) "
+    "VALUES (?1, ?2, 0, 1, ?3, ?3, ?4) ON CONFLICT (record_id) DO UPDATE SET version = excluded.version"
 )
 SELECT_RECORDS = "SELECT record_id, attributes, is_available, created_at, updated_at, version FROM {table}"
 UPSERT_RECORD = (
@@ -90,6 +107,12 @@ def to_event(row: Any) -> Event:
         recommendation_id=recommendation_id,
         position=position,
     )
+
+
+def to_stamp(row: Any) -> Stamp:
+    """The first columns of SELECT_STAMP as a stamp."""
+    sequence, version, shared, items = row[:4]
+    return Stamp((sequence or 0, version or 0), shared or 0, items or 0)
 
 
 def from_record(record: Record, now: float) -> tuple[object, ...]:

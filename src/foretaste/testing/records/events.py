@@ -4,7 +4,7 @@ import pytest
 
 from foretaste.errors import InvalidRecordError
 from foretaste.events import Event
-from foretaste.storage.records import Record, Records
+from foretaste.storage.records import Record, Records, Stamp
 from foretaste.testing.records.setup import WEIRD_IDS, StoreSetup, event
 
 
@@ -44,24 +44,6 @@ class EventsContract(StoreSetup):
         await store.append_events([event("first", timestamp=1.0)])
         assert [e.event_id for e in (await store.user_state("u")).events] == ["first", "second"]
 
-    async def test_a_users_version_changes_with_every_event_and_only_then(self, store: Records) -> None:
-        seen = [await store.user_version("u")]
-        for n in range(3):
-            await store.append_events([event(f"e{n}")])
-            seen.append(await store.user_version("u"))
-        await store.append_events([event("e0"), event("x", user_id="v")])
-        assert len(set(seen)) == 4
-        assert await store.user_version("u") == seen[-1] == (await store.user_state("u")).version
-        assert await store.user_version("nobody") == 0
-
-    async def test_a_deleted_users_version_is_never_seen_again(self, store: Records) -> None:
-        await store.append_events([event("e")])
-        before = await store.user_version("u")
-        assert await store.delete("user", "u")
-        between = await store.user_version("u")
-        await store.append_events([event("f")])
-        assert len({before, between, await store.user_version("u")}) == 3
-
     @pytest.mark.parametrize("weird", WEIRD_IDS)
     async def test_any_id_is_only_data(self, store: Records, weird: str) -> None:
         assert await store.append_events([event(weird, user_id=weird, item_id=weird)]) == [True]
@@ -85,12 +67,6 @@ class EventsContract(StoreSetup):
     async def test_events_of_the_same_time_keep_their_order_of_arrival(self, store: Records) -> None:
         await store.append_events([event(f"e{n}") for n in (3, 1, 2)])
         assert [e.event_id for e in (await store.user_state("u")).events] == ["e3", "e1", "e2"]
-
-    async def test_a_state_of_no_events_still_has_its_version(self, store: Records) -> None:
-        await store.append_events([event("e")])
-        state = await store.user_state("u", limit=0)
-        assert state.events == ()
-        assert state.version == await store.user_version("u") > 0
 
     async def test_a_large_batch_is_stored_at_once(self, store: Records) -> None:
         batch = [event(f"e{n}", user_id=f"u{n % 10}") for n in range(5_000)]
@@ -124,6 +100,6 @@ class EventsContract(StoreSetup):
         assert (await store.user_state("u")).events == ()
 
     async def test_asking_for_an_id_that_no_text_can_be_finds_nothing(self, store: Records) -> None:
-        assert await store.user_version("\ud800") == 0
+        assert await store.stamp("\ud800") == Stamp()
         assert (await store.user_state("\ud800")).events == ()
         assert await store.get("item", "\ud800") is None

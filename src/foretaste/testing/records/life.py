@@ -37,7 +37,7 @@ class LifeContract(StoreSetup):
         again = await self.make(tmp_path)
         await again.open()
         try:
-            assert await again.user_version("u") == await store.user_version("u")
+            assert await again.stamp("u") == await store.stamp("u")
             found = await again.get("item", "i")
             assert found is not None
             assert found.attributes == {"title": "Tea"}
@@ -63,7 +63,7 @@ class LifeContract(StoreSetup):
         with pytest.raises(StorageUnavailableError):
             await store.append_events([event("e")])
         with pytest.raises(StorageUnavailableError):
-            await store.user_version("u")
+            await store.stamp("u")
 
     async def test_a_batch_that_is_refused_harms_none_that_is_written_with_it(self, store: Records) -> None:
         good = [store.append_events([event(f"g{n}"), event(f"h{n}")]) for n in range(20)]

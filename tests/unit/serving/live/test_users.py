@@ -107,8 +107,8 @@ class Counting:
     def __init__(self, records):
         self.records, self.reads = records, 0
 
-    async def user_version(self, user_id):
-        return await self.records.user_version(user_id)
+    async def stamp(self, user_id):
+        return await self.records.stamp(user_id)
 
     async def user_state(self, user_id, *, limit):
         self.reads += 1
