@@ -47,6 +47,7 @@ _WHAT = {
 _TOO_LONG = {"description": "The address is longer than 64 kB; the server refuses it without a body, before any route."}
 _TAGS = [
     {"name": "recommendations", "description": "Lists for users, visits and items, and lists for everybody."},
+    {"name": "sessions", "description": "Lists for visits of people who are not signed in."},
     {"name": "interactions", "description": "What people do. Answered after it is durable."},
     {"name": "users", "description": "Users and their attributes."},
     {"name": "items", "description": "Items and their attributes."},

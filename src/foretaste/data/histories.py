@@ -26,6 +26,9 @@ class Histories:
     weights: npt.NDArray[np.float32]  # (N,)
     timestamps: npt.NDArray[np.float64]  # (N,) seconds, NaN where unknown
     n_items: int
+    importance: npt.NDArray[np.float32] | None = None
+    """(N,) how much each entry counts at this moment, above 0 (in a visit the newest count more); None for all alike.
+    It scales the entries of :meth:`matrix`, so that models for which all interactions are ones know it too."""
 
     def __len__(self) -> int:
         return len(self.indptr) - 1
@@ -48,7 +51,10 @@ class Histories:
         lengths = np.where(rows >= 0, self.lengths[known], 0)
         indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         picks = np.repeat(self.indptr[known] - indptr[:-1], lengths) + np.arange(indptr[-1])
-        return Histories(indptr, self.item_rows[picks], self.weights[picks], self.timestamps[picks], self.n_items)
+        importance = None if self.importance is None else self.importance[picks]
+        return Histories(
+            indptr, self.item_rows[picks], self.weights[picks], self.timestamps[picks], self.n_items, importance
+        )
 
     def block(self, start: int, stop: int) -> "Histories":
         """Users ``start:stop`` without copying their interactions."""
@@ -59,6 +65,7 @@ class Histories:
             self.weights[a:b],
             self.timestamps[a:b],
             self.n_items,
+            None if self.importance is None else self.importance[a:b],
         )
 
     def matrix(
@@ -70,11 +77,18 @@ class Histories:
     ) -> sparse.csr_array:
         """Users × items, items sorted within a row, positive entries only.
 
-        ``binary`` gives ones; ``weight`` combines repeated items by ``duplicates``.
+        ``binary`` gives ones, or where there is an ``importance`` the largest of the item's entries; ``weight``
+        combines repeated items by ``duplicates``, each weight times its importance. With ``last`` (ratings) weights
+        stay as they are: half a rating is no rating of half importance.
         """
         keep = self.weights > 0
         users = np.repeat(np.arange(len(self), dtype=np.int64), self.lengths)[keep]
         items, weights = self.item_rows[keep], self.weights[keep].astype(np.float64)
+        if self.importance is not None:
+            if values == "binary":
+                weights, values, duplicates = self.importance[keep].astype(np.float64), "weight", "max"
+            elif duplicates != "last":
+                weights *= self.importance[keep]
         order = np.lexsort((np.arange(len(items)), items, users))  # stable: time order inside a pair
         users, items, weights = users[order], items[order], weights[order]
         first = np.ones(len(items), dtype=bool)
@@ -112,11 +126,12 @@ class Histories:
         *,
         weights: Sequence[Sequence[float] | npt.NDArray[np.floating] | None] | None = None,
         timestamps: Sequence[Sequence[float] | npt.NDArray[np.floating] | None] | None = None,
+        importance: Sequence[Sequence[float] | npt.NDArray[np.floating] | None] | None = None,
     ) -> "Histories":
         """From one list of item rows a user (oldest first); unknown rows (-1) are left out. Weights default to 1,
-        times to NaN.
+        times to NaN, importance to 1 for the users that have none.
         """
-        flat_rows, flat_weights, flat_times, lengths = [], [], [], []
+        flat_rows, flat_weights, flat_times, flat_importance, lengths = [], [], [], [], []
         for b, given in enumerate(item_rows):
             rows = np.asarray(given, dtype=np.int32)
             known = rows >= 0
@@ -125,6 +140,8 @@ class Histories:
             flat_rows.append(rows[known])
             flat_weights.append(np.ones(known.sum(), np.float32) if w is None else np.asarray(w, np.float32)[known])
             flat_times.append(np.full(known.sum(), np.nan) if t is None else np.asarray(t, np.float64)[known])
+            p = importance[b] if importance is not None else None
+            flat_importance.append(np.ones(known.sum(), np.float32) if p is None else np.asarray(p, np.float32)[known])
             lengths.append(int(known.sum()))
         if not lengths:
             return cls.empty(0, n_items)
@@ -134,4 +151,5 @@ class Histories:
             np.concatenate(flat_weights),
             np.concatenate(flat_times),
             n_items,
+            None if importance is None else np.concatenate(flat_importance),
         )

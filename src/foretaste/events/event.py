@@ -29,6 +29,9 @@ INVISIBLE = "".join(
 """Characters that no id may hold, as ranges for a regular expression's class: controls, blanks other than the plain
 one, joiners and marks that do not show. A list of our own, as «printable» changes with every version of Unicode."""
 
+SESSION_PREFIX = "session:"
+"""Start of the user ids under which the events of anonymous sessions are stored; no caller may give such an id."""
+
 _HAS_INVISIBLE = re.compile(f"[{INVISIBLE}\ud800-\udfff]").search
 _DATE = re.compile(r"[12]\d{3}[01]\d[0-3]\d", re.ASCII)
 
@@ -126,11 +129,50 @@ def check_id(value: object, field: str) -> str:
     return value
 
 
+def check_user_id(value: object, field: str = "user_id") -> str:
+    """The id of a known user as text: :func:`check_id`, less the ids that are kept for anonymous sessions.
+
+    Raises:
+        InvalidRecordError: as :func:`check_id`, or an id that starts with ``session:``.
+    """
+    user_id = check_id(value, field)
+    if user_id.startswith(SESSION_PREFIX):
+        raise InvalidRecordError(
+            f"{field} {_shown(user_id)} starts with {SESSION_PREFIX!r}, which is kept for anonymous sessions",
+            hint="send session_id and no user_id for somebody who is not signed in",
+        )
+    return user_id
+
+
+def session_user(session_id: object) -> str:
+    """The user id under which the events of an anonymous session are stored.
+
+    >>> session_user("v-17")
+    'session:v-17'
+
+    Raises:
+        InvalidRecordError: no id, or one that leaves no room for the prefix.
+    """
+    text = check_id(session_id, "session_id")
+    if len(text) > MAX_ID_LENGTH - len(SESSION_PREFIX):
+        raise InvalidRecordError(
+            f"session_id has {len(text)} characters, at most {MAX_ID_LENGTH - len(SESSION_PREFIX)} are allowed "
+            "where no user_id is given"
+        )
+    return SESSION_PREFIX + text
+
+
+def is_session_user(user_id: str) -> bool:
+    """Whether the id stands for an anonymous session."""
+    return user_id.startswith(SESSION_PREFIX)
+
+
 def check_event(record: Mapping[str, Any], *, now: float | None = None) -> Event:
     """An event from a decoded record, or a reason why not.
 
     ``product_id`` is read as ``item_id`` and ``action_type``, ``interaction_type`` or ``event_type`` as ``type``; a
-    missing timestamp becomes ``now`` and a missing id a new one. Null counts as missing.
+    missing timestamp becomes ``now`` and a missing id a new one. Null counts as missing. An event with a
+    ``session_id`` and no ``user_id`` belongs to an anonymous session (:func:`session_user`).
 
     Raises:
         InvalidRecordError: names the field, the value and what is allowed.
@@ -138,7 +180,7 @@ def check_event(record: Mapping[str, Any], *, now: float | None = None) -> Event
     if not isinstance(record, Mapping):
         raise InvalidRecordError(f"a record must be an object with fields, not {type(record).__name__}")
     now = time.time() if now is None else now
-    user_id = check_id(_first(record, "user_id"), "user_id")
+    user_id = _whose(record)
     item_id = check_id(_first(record, "item_id", "product_id"), "item_id")
     action = _first(record, "type", "action_type", "interaction_type", "event_type")
     action = "view" if action is None else check_id(action, "type")
@@ -170,6 +212,12 @@ def check_event(record: Mapping[str, Any], *, now: float | None = None) -> Event
         recommendation_id=None if recommendation_id is None else check_id(recommendation_id, "recommendation_id"),
         position=_position(record.get("position")),
     )
+
+
+def _whose(record: Mapping[str, Any]) -> str:
+    if record.get("user_id") is None and record.get("session_id") is not None:
+        return session_user(record["session_id"])
+    return check_user_id(record.get("user_id"))
 
 
 def _first(record: Mapping[str, Any], *names: str) -> Any:

@@ -103,17 +103,26 @@ def _query_batch(population: Population, queries: Sequence[Query]) -> UserBatch:
     item_rows: list[Rows] = []
     weights: list[npt.NDArray[np.floating]] = []
     times: list[npt.NDArray[np.floating]] = []
+    importance: list[Sequence[float] | None] = []
     for b, query in enumerate(queries):
         part = known.slice(b)
         if query.history is None:
             item_rows.append(known.item_rows[part])
             weights.append(known.weights[part])
             times.append(known.timestamps[part])
+            importance.append(None)
         else:
             item_rows.append(population.items.rows(list(query.history)))
             weights.append(_floats(query.history_weights, len(query.history), 1.0))
             times.append(_floats(query.history_timestamps, len(query.history), np.nan))
-    histories = Histories.from_lists(item_rows, len(population.items), weights=weights, timestamps=times)
+            importance.append(query.history_importance)
+    histories = Histories.from_lists(
+        item_rows,
+        len(population.items),
+        weights=weights,
+        timestamps=times,
+        importance=importance if any(shares is not None for shares in importance) else None,
+    )
     return UserBatch(rows, histories, folded, contexts)
 
 

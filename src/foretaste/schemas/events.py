@@ -18,12 +18,15 @@ class Interaction(Body):
             "examples": [
                 {"event_id": "e-1001", "user_id": "u-42", "item_id": "p-7", "type": "add_to_cart"},
                 {"user_id": "u-42", "product_id": "p-9", "action_type": "purchase", "value": 2},
+                {"session_id": "v-17", "item_id": "p-7", "type": "view"},
             ]
         },
     )
 
-    user_id: str | int
-    """Who; ids are text, whole numbers are accepted. At most 256 characters."""
+    user_id: str | int | None = None
+    """Who; ids are text, whole numbers are accepted. At most 256 characters, and not starting with ``session:``.
+    Absent for somebody who is not signed in: then ``session_id`` says whose event it is.
+    """
     item_id: str | int | None = None
     """What; ``product_id`` is accepted instead."""
     type: str | None = None
@@ -35,7 +38,7 @@ class Interaction(Body):
     event_id: str | int | None = None
     """Makes it idempotent: the same id counts once. Without one, a repeated post counts twice."""
     session_id: str | int | None = None
-    """Visit that it belongs to."""
+    """Visit that it belongs to; needed where there is no ``user_id`` (then at most 248 characters)."""
     recommendation_id: str | None = None
     """Of the answer in which the item was shown."""
     position: int | None = Field(default=None, ge=0, lt=1_000_000)

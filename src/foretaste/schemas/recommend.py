@@ -54,6 +54,7 @@ class Recommendations(Body):
                     ],
                     "user_id": "u-42",
                     "item_id": None,
+                    "session_id": None,
                     "scenario": "home",
                     "model_version": "20260102T030405-a1b2c3",
                     "sources": ["item_knn"],
@@ -72,6 +73,8 @@ class Recommendations(Body):
     user_id: str | None = None
     item_id: str | None = None
     """The item asked for, in a list of similar items."""
+    session_id: str | None = None
+    """The anonymous session that the list is for."""
     scenario: str
     model_version: str | None
     """Null before the first training."""

@@ -38,6 +38,8 @@ class Answer:
     user_id: str | None = None
     item_id: str | None = None
     """The item asked for, in a list of similar items."""
+    session_id: str | None = None
+    """The anonymous session that the list is for."""
     scenario: str = "default"
     model_version: str | None = None
     """Version of the model bundle; None when no model is live."""

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from foretaste.errors import ForetasteError, InvalidRecordError
-from foretaste.events import Event, check_event, check_id
+from foretaste.events import Event, check_event, check_id, check_user_id
 from foretaste.logs import get_logger
 from foretaste.monitoring import Metrics
 from foretaste.serving.answers import WriteResult
@@ -102,7 +102,7 @@ def checked_record(kind: RecordKind, fields: Any, now: float) -> Record:
         raise InvalidRecordError(f"{kind} must be an object, not {type(fields).__name__}")
     names = ("user_id", "id") if kind == "user" else ("item_id", "product_id", "id")
     raw_id = next((fields[name] for name in names if fields.get(name) is not None), None)
-    record_id = check_id(raw_id, names[0])
+    record_id = check_user_id(raw_id) if kind == "user" else check_id(raw_id, names[0])
     nested = fields.get("attributes")
     if nested is not None and not isinstance(nested, Mapping):
         raise InvalidRecordError(f"attributes must be an object, not {type(nested).__name__}")

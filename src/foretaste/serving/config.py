@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 
 from foretaste.data import MAX_K
 from foretaste.errors import ConfigurationError
+from foretaste.serving.cold.sessions import SessionConfig
 
 DEFAULT_PIPELINE = "shop"
 Kind = Literal["popular", "trending", "new"]
@@ -119,6 +120,8 @@ class PipelineConfig(_Part):
     """Sources of similar items."""
     fallback: FallbackConfig = FallbackConfig()
     """Fallback chain."""
+    session: SessionConfig = SessionConfig()
+    """How the events of an anonymous session count."""
     scenarios: dict[str, ScenarioConfig] = Field(default_factory=dict)
     """Overrides by scenario name; an unknown scenario is served as the pipeline itself."""
 

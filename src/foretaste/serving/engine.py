@@ -11,12 +11,13 @@ from typing import Any
 from foretaste import __version__
 from foretaste.data import Query
 from foretaste.errors import ForetasteError, NotFoundError, StorageError, UnknownItemError, UnknownUserError
-from foretaste.events import check_id
+from foretaste.events import check_id, check_user_id, is_session_user, session_user
 from foretaste.logs import get_logger
 from foretaste.models.threads import n_threads
 from foretaste.monitoring import Metrics
 from foretaste.serving.answers import Answer, Status, WriteResult
 from foretaste.serving.asking import answer_of, category_mask, clean_history, list_of_kind, similar_lists
+from foretaste.serving.cold.sessions import in_session
 from foretaste.serving.collect import record_events, upsert_records
 from foretaste.serving.config import Kind, PipelineConfig
 from foretaste.serving.live.models import Live, LiveModels, Provisional
@@ -96,8 +97,31 @@ class Engine:
             InvalidRecordError: the id is no id.
             ConfigurationError: k out of range.
         """
-        query = self._query(check_id(user_id, "user_id"), k, scenario, context, exclude)
+        query = self._query(check_user_id(user_id), k, scenario, context, exclude)
         return (await self._answer([query], category=category, explain=explain))[0]
+
+    async def recommend_session(
+        self,
+        session_id: str,
+        k: int | None = None,
+        *,
+        scenario: str = "default",
+        context: Mapping[str, object] | None = None,
+        exclude: Iterable[str] = (),
+        category: str | None = None,
+        explain: bool = False,
+    ) -> Answer:
+        """The list of an anonymous session, from its events in the store; the newest count most.
+
+        A session without events gets the fallback list, and the answer says so.
+
+        Raises:
+            InvalidRecordError: the id is no id.
+            ConfigurationError: k out of range.
+        """
+        query = self._query(session_user(session_id), k, scenario, context, exclude)
+        answer = (await self._answer([query], category=category, explain=explain))[0]
+        return replace(answer, user_id=None, session_id=session_id)
 
     async def recommend_many(
         self,
@@ -110,7 +134,7 @@ class Engine:
     ) -> list[Answer]:
         """The lists of many users in one batch, in the order given."""
         excluded = frozenset(exclude)
-        queries = [self._query(check_id(user_id, "user_id"), k, scenario, None, excluded) for user_id in user_ids]
+        queries = [self._query(check_user_id(user_id), k, scenario, None, excluded) for user_id in user_ids]
         return await self._answer(queries, explain=explain) if queries else []
 
     async def recommend_for_history(
@@ -306,7 +330,10 @@ class Engine:
             log.warning("history_not_read", error=str(exc))
             return None, True
         bundle = live.bundle
-        return history_of(state.events, bundle.weights, user_id=user_id, population=bundle.population), False
+        history = history_of(state.events, bundle.weights, user_id=user_id, population=bundle.population)
+        if history is not None and is_session_user(user_id):
+            history = in_session(history, live.pipeline.config.session)
+        return history, False
 
     async def _run(self, live: Live, queries: Sequence[Query], category: str | None, explain: bool) -> Outcome:
         start = time.perf_counter()
@@ -363,6 +390,7 @@ def _with_history(query: Query, history: History | None) -> Query:
         history=history.item_ids,
         history_weights=history.weights,
         history_timestamps=history.timestamps,
+        history_importance=history.importance,
     )
 
 

@@ -136,3 +136,15 @@ def test_sorting_puts_unknown_times_last_and_keeps_the_order_given() -> None:
     ordered = given_order.sorted()
     assert ordered.item_rows.tolist() == [2, 3, 1, 9]
     assert not ordered.has_times
+
+
+def test_importance_scales_the_entries_and_travels_with_them() -> None:
+    histories = Histories.from_lists(
+        [[0, 1, 0], [2]], N_ITEMS, weights=[[1.0, 2.0, 3.0], [5.0]], importance=[[0.25, 0.5, 1.0], None]
+    )
+    assert histories.matrix("binary").toarray()[:, :3].tolist() == [[1.0, 0.5, 0.0], [0.0, 0.0, 1.0]]
+    assert histories.matrix("weight").toarray()[0, :2].tolist() == [3.25, 1.0]
+    assert histories.matrix("weight", duplicates="max").toarray()[0, :2].tolist() == [3.0, 1.0]
+    assert histories.matrix("weight", duplicates="last").toarray()[0, :2].tolist() == [3.0, 2.0]  # ratings stay
+    for part in (histories.take(np.array([0])), histories.block(0, 1)):
+        np.testing.assert_array_equal(part.importance, np.float32([0.25, 0.5, 1.0]))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foretaste.errors import InvalidRecordError
-from foretaste.events import Event, check_event, check_id, new_event_id, parse_timestamp
+from foretaste.events import Event, check_event, check_id, is_session_user, new_event_id, parse_timestamp
 
 NOW = 1_767_225_600.0  # 2026-01-01
 GOOD = {"user_id": "u", "item_id": "i"}
@@ -178,6 +178,8 @@ def test_what_is_missing_gets_a_default() -> None:
         ({"position": 1.0}, "position"),
         ({"position": True}, "position"),
         ({"session_id": {}}, "session_id"),
+        ({"user_id": "session:v-17"}, "kept for anonymous sessions"),
+        ({"user_id": None, "session_id": "s" * 249}, "session_id has 249 characters"),
     ],
 )
 def test_a_bad_field_is_refused_by_name(change: dict[str, object], said: str) -> None:
@@ -204,3 +206,11 @@ def test_new_event_ids_differ_and_are_valid() -> None:
     ids = {new_event_id() for _ in range(100)}
     assert len(ids) == 100
     assert all(check_id(one, "event_id") == one for one in ids)
+
+
+def test_an_event_of_a_session_without_a_user_is_kept_under_a_reserved_user() -> None:
+    event = check_event({"session_id": "v-17", "item_id": "i"}, now=NOW)
+    assert (event.user_id, event.session_id) == ("session:v-17", "v-17")
+    assert is_session_user(event.user_id)
+    assert not is_session_user(check_event({**GOOD, "session_id": "v-17"}, now=NOW).user_id)
+    assert check_event({"session_id": "session:x", "item_id": "i"}, now=NOW).user_id == "session:session:x"

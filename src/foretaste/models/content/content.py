@@ -203,6 +203,8 @@ class Content(Recommender):
         weights = (histories.weights > 0).astype(np.float64)
         if self.config.values == "weight":
             weights *= histories.weights
+        if histories.importance is not None:
+            weights *= histories.importance
         if self.config.half_life_days is not None and len(weights):
             times = histories.timestamps
             newest = np.full(len(histories), -np.inf)

@@ -196,13 +196,13 @@ class SampledFactors(Recommender):
         """Items as often as they are drawn."""
         return drawn_items(np.flatnonzero(self.popularity > 0), self.popularity, self.config.popularity_exponent)
 
-    def _fold_in(self, matrix: sparse.csr_array) -> Floats:
-        """Vectors (n, F) of users with these histories."""
+    def _fold_in(self, matrix: sparse.csr_array, *, is_weighed: bool = False) -> Floats:
+        """Vectors (n, F) of users with these histories; ``is_weighed`` takes steps as long as the entries are large."""
         from foretaste.models.kernels.sampled_sgd import fold_in
 
         config, draws, table = self.config, self._draws, self._table
         indptr, columns = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
-        weights = self._step_weights(matrix)
+        weights = matrix.data.astype(np.float32) if is_weighed else self._step_weights(matrix)
         found = np.zeros((matrix.shape[0], table.shape[1]), np.float32)
         n_others = int(np.count_nonzero(self.popularity)) - 1
         rate, ridge = np.float32(config.learning_rate), np.float32(config.regularization)
@@ -222,7 +222,8 @@ class SampledFactors(Recommender):
 
     def _folded(self, histories: Histories) -> Floats:
         values: Values = self.config.values
-        return self._fold_in(histories.matrix(values, duplicates=self.population.duplicates))
+        matrix = histories.matrix(values, duplicates=self.population.duplicates)
+        return self._fold_in(matrix, is_weighed=values == "binary" and histories.importance is not None)
 
     def _scores(self, batch: UserBatch) -> FloatBlock:
         factors = self._embed(batch)

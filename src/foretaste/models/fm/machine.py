@@ -8,7 +8,7 @@ import numpy.typing as npt
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy import sparse
 
-from foretaste.data import Dataset
+from foretaste.data import Dataset, Histories
 from foretaste.errors import DataInsufficientError
 from foretaste.features import FeatureEncoder, feature_table, has_features
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
@@ -192,8 +192,10 @@ class FactorizationMachine(Recommender):
     def _draws(self) -> Ints:
         return drawn_items(np.flatnonzero(self.popularity > 0), self.popularity, self.config.popularity_exponent)
 
-    def _fold_in(self, matrix: sparse.csr_array) -> Floats:
-        """Vectors (n, F) of users with these histories, items standing still."""
+    def _fold_in(self, matrix: sparse.csr_array, *, is_weighed: bool = False) -> Floats:
+        """Vectors (n, F) of users with these histories, items standing still; ``is_weighed`` takes steps as long as
+        the entries are large.
+        """
         from foretaste.models.kernels.sampled_sgd import fold_in
 
         config, F = self.config, self.config.n_factors
@@ -201,22 +203,25 @@ class FactorizationMachine(Recommender):
         table[:, :F] = self.item_factors
         indptr, columns = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
         found = padded(matrix.shape[0], F)
-        unweighted = np.empty(0, np.float32)
+        weights = matrix.data if is_weighed else np.empty(0, np.float32)
         rate, ridge = np.float32(config.learning_rate), np.float32(config.regularization)
         draws, n_others = self._draws, int(np.count_nonzero(self.popularity)) - 1
 
         def work(bounds: tuple[int, int]) -> None:
             fold_in(
-                indptr, columns, unweighted, bounds[0], bounds[1], draws, n_others, table, self.item_bias, found,
+                indptr, columns, weights, bounds[0], bounds[1], draws, n_others, table, self.item_bias, found,
                 _BPR, config.n_candidates, rate, ridge, config.fold_in_passes, config.seed,
             )  # fmt: skip
 
         map_threads(work, equal_parts(indptr, n_threads() * 4 if matrix.nnz > 5_000 else 1))
         return np.ascontiguousarray(found[:, :F])
 
+    def _folded(self, histories: Histories) -> Floats:
+        return self._fold_in(histories.matrix("binary"), is_weighed=histories.importance is not None)
+
     def _embed(self, batch: UserBatch) -> Floats:
         """Vectors (B, F) of the users at their moments."""
-        factors = embedded(batch, self.user_factors, lambda histories: self._fold_in(histories.matrix("binary")))
+        factors = embedded(batch, self.user_factors, self._folded)
         if batch.contexts is not None and self.config.moments:
             start = len(self.table) - Layout.n_moments(self.config.moments)
             for b, context in enumerate(batch.contexts):

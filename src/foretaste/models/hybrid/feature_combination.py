@@ -122,7 +122,10 @@ class FeatureCombination(HybridBase):
     # --- scoring -----------------------------------------------------------------------------------------------------
 
     def _inner(self, batch: UserBatch) -> UserBatch:
-        histories = replace(batch.histories, weights=self._counted(batch.histories.weights))
+        weights, importance = self._counted(batch.histories.weights), batch.histories.importance
+        if importance is not None:
+            weights = weights * importance
+        histories = replace(batch.histories, weights=weights, importance=None)
         return UserBatch(batch.rows, histories, batch.folded)
 
     def _scores(self, batch: UserBatch) -> FloatBlock:

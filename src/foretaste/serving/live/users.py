@@ -92,6 +92,8 @@ class History:
     timestamps: tuple[float, ...]
     actions: Mapping[str, str] = field(default_factory=dict)
     """Item → the action that says most of it (the last one of equal weight), for explanations."""
+    importance: tuple[float, ...] | None = None
+    """How much each event counts now, above 0; None for all alike."""
 
 
 def history_of(

@@ -1,0 +1,37 @@
+"""Visits of people who are not signed in."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from foretaste.api.documents import errors
+from foretaste.api.routes.shared import Category, Exclude, Explain, Limit, Scenario, answered, engine_of
+from foretaste.schemas import Recommendations
+
+router = APIRouter(prefix="/api/v1", tags=["sessions"])
+
+
+@router.get(
+    "/recommendations/session/{session_id:path}",
+    response_model=Recommendations,
+    responses=errors(404, 422, 500, 503),
+    operation_id="recommend_session",
+)
+async def recommend_session(
+    request: Request,
+    session_id: Annotated[str, Path(examples=["v-17"])],
+    limit: Limit = None,
+    explain: Explain = False,
+    scenario: Scenario = "default",
+    category: Category = None,
+    exclude: Exclude = None,
+) -> Response:
+    """The list of an anonymous session, from the events that were posted with its `session_id` and no `user_id`.
+
+    The newest events count most. A session without events gets what is popular, and `fallback` says `cold_user`.
+    """
+    answer = await engine_of(request).recommend_session(
+        session_id, limit, scenario=scenario, exclude=exclude or (), category=category, explain=explain
+    )
+    return answered(request, answer)
