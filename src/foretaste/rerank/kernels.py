@@ -139,3 +139,39 @@ def arranged(chosen: Ints, origins: Ints, counts: Longs) -> Ints:
                 order[b, filled] = origins[b, candidate]
                 filled += 1
     return order
+
+
+@kernel
+def within_bounds(
+    scores: Floats,
+    counts: Longs,
+    lengths: Longs,
+    pinned: Ints,
+    members: npt.NDArray[np.bool_],
+    least: Longs,
+    most: Longs,
+) -> Ints:
+    """The best candidates by ``scores`` (B, n) such that the first p + 1 places hold ``least[b, p]`` to ``most[b, p]``
+    (B, K) ``members`` (B, n); a bound for which no candidate is left gives way. Ties go to the earlier one: (B, K).
+    """
+    n_lists, width = pinned.shape
+    chosen = np.full((n_lists, width), -1, np.int32)
+    for b in range(n_lists):
+        taken = np.zeros(counts[b], np.bool_)
+        mark_pinned(pinned[b], taken)
+        inside = 0
+        for place in range(lengths[b]):
+            best = pinned[b, place]
+            if best < 0:
+                only_members, no_members = inside < least[b, place], inside + 1 > most[b, place]
+                top, best_fits = np.float32(-np.inf), False
+                for c in range(counts[b]):
+                    if taken[c]:
+                        continue
+                    fits = not ((only_members and not members[b, c]) or (no_members and members[b, c]))
+                    if best < 0 or (fits and not best_fits) or (fits == best_fits and scores[b, c] > top):
+                        best, top, best_fits = c, scores[b, c], fits
+                taken[best] = True
+            inside += members[b, best]
+            chosen[b, place] = best
+    return chosen

@@ -18,6 +18,10 @@ from foretaste.rerank.base import RerankConfig, Reranker, parse_rerank
 BUILT_IN = {
     "mmr": "foretaste.rerank.mmr:MMR",
     "dpp": "foretaste.rerank.dpp:DPP",
+    "calibration": "foretaste.rerank.calibration:Calibration",
+    "freshness": "foretaste.rerank.freshness:Freshness",
+    "exposure_fairness": "foretaste.rerank.exposure_fairness:ExposureFairness",
+    "demographic_parity": "foretaste.rerank.demographic_parity:DemographicParity",
 }
 """Kind → module:class of the rerankers that come with Foretaste."""
 

@@ -5,7 +5,12 @@ import pytest
 from foretaste.rerank import reranker_names
 from foretaste.testing.rerank import RerankerContract
 
-ADJUSTED = {}
+ADJUSTED = {
+    "calibration": {"field": "genre"},
+    "freshness": {"half_life_days": 20.0},
+    "exposure_fairness": {"field": "seller", "trade_off": 0.5},
+    "demographic_parity": {"field": "seller", "group": ["s1"], "share": 0.6},
+}
 """Parameters with which a reranker has an effect on the toy lists."""
 
 
