@@ -18,6 +18,7 @@ from scipy import sparse
 from benchmarks.rows import Row, speed_row
 from foretaste.data import Dataset, Interactions, Vocabulary
 from foretaste.models.factorization.als_solver import Entries, Floats, loss
+from foretaste.models.factorization.als_start import spectral_start
 from foretaste.models.factorization.ials import ImplicitALS
 from foretaste.models.threads import blas_threads, n_threads
 
@@ -74,7 +75,7 @@ def _rows(matrix: sparse.csr_array, factors: int, case: str) -> Iterator[Row]:
     # implicit's confidence is alpha·weight where ours is 1 + alpha·weight
     confidence = sparse.csr_matrix((matrix.data * (1 + ALPHA), matrix.indices, matrix.indptr), shape=matrix.shape)
 
-    def peer(iterations: int, start: Floats | None = None) -> tuple[float, AlternatingLeastSquares]:
+    def peer(iterations: int, start: tuple[Floats, Floats] | None = None) -> tuple[float, AlternatingLeastSquares]:
         with blas_threads(1):  # else it warns, and its threads and those of BLAS disturb each other
             model = AlternatingLeastSquares(
                 factors=factors,
@@ -84,8 +85,7 @@ def _rows(matrix: sparse.csr_array, factors: int, case: str) -> Iterator[Row]:
                 num_threads=n_threads(),
             )
             if start is not None:
-                model.item_factors = start.copy()
-                model.user_factors = np.zeros((matrix.shape[0], factors), np.float32)
+                model.user_factors, model.item_factors = (side.copy() for side in start)
             return _timed(lambda: model.fit(confidence, show_progress=False)), model
 
     dataset = dataset_of(matrix)
@@ -112,13 +112,13 @@ def _rows(matrix: sparse.csr_array, factors: int, case: str) -> Iterator[Row]:
         note=f"loss {target:.6g} in {PEER_ITERATIONS} iterations, ours {reached:.6g} in {epochs}",
         **common,
     )
-    popularity = np.bincount(matrix.indices, minlength=matrix.shape[1])
-    noise = np.random.default_rng(0).standard_normal((matrix.shape[1], factors), dtype=np.float32)
-    start = noise * (0.1 * np.sqrt(popularity / popularity.mean()))[:, None].astype(np.float32)
+    begun = perf_counter()
+    start = spectral_start(matrix, factors)
+    start_s = perf_counter() - begun
     iterations, _ = _first_below(target, lambda n: peer(n, start)[1], loss_of)
     yield speed_row(
         "als",
-        peer=min(peer(iterations, start)[0] for _ in range(2)),
+        peer=start_s + min(peer(iterations, start)[0] for _ in range(2)),
         peer_name="implicit (CG) from our start",
         case=f"{case}, our start",
         note=f"implicit needs {iterations} iterations from our start",

@@ -200,3 +200,21 @@ def test_tolerance_stops_early_and_progress_tells_the_loss():
 def test_parameters_out_of_range_are_refused(parameters):
     with pytest.raises(ConfigurationError, match=next(iter(parameters))):
         ImplicitALS(**parameters)
+
+
+@pytest.mark.parametrize("n_factors", [3, 20])
+def test_the_spectral_start_is_nearer_to_the_solution_than_noise(n_factors):
+    data = dataset_of_matrix(random_weights((60, 40), seed=2))
+    losses = {"spectral": [], "random": []}
+    for start, seen in losses.items():
+        model = ImplicitALS(n_factors=n_factors, epochs=3, start=start)
+        model.fit(data, on_progress=lambda *step, seen=seen: seen.append(step[2]))
+    assert losses["spectral"][0] < losses["random"][0]
+    assert losses["spectral"][2] < losses["random"][2] * 1.001
+
+
+def test_more_factors_than_the_matrix_has_rank_are_all_used():
+    data = dataset_of_matrix(random_weights((12, 8), share=0.5))
+    model = ImplicitALS(n_factors=16, epochs=4).fit(data)
+    assert np.isfinite(model.item_factors).all()
+    assert np.isfinite(model.user_factors).all()

@@ -1,0 +1,33 @@
+"""Where alternating least squares begins: near the solution, at the singular vectors of the observed pairs."""
+
+import numpy as np
+from scipy import sparse
+
+from foretaste.models.factorization.als_solver import Floats
+from foretaste.models.spectral import randomized_svd
+
+_ITERATIONS = 2
+_OVERSAMPLING = 8
+_NOISE = 0.1
+
+
+def spectral_start(matrix: sparse.csr_array, n_factors: int, *, seed: int = 0) -> tuple[Floats, Floats]:
+    """Factors (U, F) and (I, F): singular vectors of ``matrix``, each times the root of its singular value.
+
+    With equal confidences they would solve the problem but for the ridge, so with unequal ones they are close. Where
+    the matrix has fewer than F of them, the other columns are small noise for the items and zero for the users.
+    """
+    users = np.zeros((matrix.shape[0], n_factors), np.float32)
+    items = random_start(matrix, n_factors, seed=seed)
+    found = randomized_svd(matrix, n_factors, oversampling=_OVERSAMPLING, iterations=_ITERATIONS, seed=seed)
+    k, roots = len(found.values), np.sqrt(found.values)
+    users[:, :k], items[:, :k] = found.left * roots, found.right * roots
+    return users, items
+
+
+def random_start(matrix: sparse.csr_array, n_factors: int, *, seed: int = 0) -> Floats:
+    """Item factors (I, F) of mean zero that grow with the root of the item's popularity."""
+    popularity = np.bincount(matrix.indices, minlength=matrix.shape[1]).astype(np.float64)
+    relative = np.sqrt(popularity / max(popularity.mean(), 1e-12))
+    noise = np.random.default_rng(seed).standard_normal((matrix.shape[1], n_factors), dtype=np.float32)
+    return noise * (_NOISE * relative[:, None]).astype(np.float32)
