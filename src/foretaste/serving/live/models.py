@@ -15,7 +15,7 @@ from foretaste.monitoring import Metrics
 from foretaste.serving.config import PipelineConfig, parse_pipeline
 from foretaste.serving.live.bundle import Bundle, empty_bundle, load
 from foretaste.serving.live.catalogue import Catalogue, changes
-from foretaste.serving.pipeline import Pipeline
+from foretaste.serving.pipeline import Parts, Pipeline
 from foretaste.storage.artifacts import Artifacts
 from foretaste.storage.records import Records
 
@@ -65,20 +65,25 @@ class LiveModels:
         provisional: Provisional | None = None,
         use_own_pipeline: bool = False,
         min_history: int = 1,
+        parts: Parts | None = None,
     ) -> None:
         self._records, self._artifacts, self._metrics, self._executor = records, artifacts, metrics, executor
         self._config = pipeline
         self._own_pipeline = use_own_pipeline
         self._min_history = min_history
+        self._parts = parts
         self._provisional = provisional
         self._counted_events = -1
         self._rebuild_after = 0.0
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         bundle = empty_bundle()
-        self.current = Live(bundle, Catalogue(bundle.items), Pipeline(pipeline, min_history=min_history))
+        self.current = Live(bundle, Catalogue(bundle.items), self._pipeline(pipeline))
         self.refused: Refusal | None = None
         self.store_error: str | None = None
+
+    def _pipeline(self, config: PipelineConfig) -> Pipeline:
+        return Pipeline(config, min_history=self._min_history, parts=self._parts)
 
     async def start(self) -> None:
         """Load what is live now, then keep following."""
@@ -126,7 +131,7 @@ class LiveModels:
         config = self._config
         if described.pipeline and not self._own_pipeline:
             config = parse_pipeline(described.pipeline, origin=f"pipeline of version {version}")
-        pipeline = Pipeline(config, min_history=self._min_history)
+        pipeline = self._pipeline(config)
         catalogue = self.current.catalogue
 
         def prepare() -> Live:
