@@ -7,9 +7,11 @@ from foretaste.storage.records.values import (
     DeadLetter,
     Exposure,
     Page,
+    Position,
     Record,
     RecordKind,
     Stamp,
+    Touched,
     UserState,
 )
 from foretaste.storage.urls import open_backend
@@ -37,10 +39,12 @@ __all__ = [
     "DeadLetter",
     "Exposure",
     "Page",
+    "Position",
     "Record",
     "RecordKind",
     "Records",
     "Stamp",
+    "Touched",
     "UserState",
     "open_records",
 ]

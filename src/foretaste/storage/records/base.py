@@ -13,9 +13,11 @@ from foretaste.storage.records.values import (
     DeadLetter,
     Exposure,
     Page,
+    Position,
     Record,
     RecordKind,
     Stamp,
+    Touched,
     UserState,
 )
 
@@ -27,8 +29,8 @@ class Records(ABC):
     or not at all. Every method may raise ``StorageUnavailableError`` (locked, unreachable, read-only) or
     ``StorageFullError``; ids are passed as parameters, never put into SQL text.
 
-    :meth:`stamp`, :meth:`user_state`, :meth:`get` and :meth:`get_value` stand in the path of requests: they wait about
-    20 ms for a lock and then raise ``StorageUnavailableError``.
+    :meth:`stamp`, :meth:`touched`, :meth:`user_state`, :meth:`get` and :meth:`get_value` stand in the path of requests:
+    they wait about 20 ms for a lock and then raise ``StorageUnavailableError``.
     """
 
     async def __aenter__(self) -> Self:
@@ -66,6 +68,22 @@ class Records(ABC):
     @abstractmethod
     async def stamp(self, user_id: str) -> Stamp:
         """Where the store stands for a user: one point look-up, cheap enough to make for every request."""
+
+    def change_token(self) -> bytes | None:
+        """Something that is another after every write, of whatever process, before that write is answered: while it
+        is the same, nothing has changed. None when the store cannot say so for much less than a :meth:`stamp` costs.
+
+        A process that is killed between a commit and its answer may leave the token as it was, so whoever relies on
+        it looks for changes now and then all the same (see :class:`foretaste.serving.live.freshness.Freshness`).
+        """
+        return None
+
+    @abstractmethod
+    async def touched(self, since: Position | None = None, limit: int = 10_000) -> Touched:
+        """The users whose stamps changed after ``since`` (some more may be named); everybody above ``limit``.
+
+        None as ``since`` only says where the store stands.
+        """
 
     @abstractmethod
     async def last_sequence(self) -> int:

@@ -24,6 +24,7 @@ from foretaste.storage.records.base import Records
 from foretaste.storage.records.sqlite_bulk import checked_events, insert_events, scan
 from foretaste.storage.records.sqlite_connection import Readers, connect, migrate
 from foretaste.storage.records.sqlite_errors import FAILURES, translated
+from foretaste.storage.records.sqlite_signal import Signal
 from foretaste.storage.records.sqlite_writer import GroupWriter
 from foretaste.storage.records.values import (
     AuditEntry,
@@ -31,9 +32,11 @@ from foretaste.storage.records.values import (
     DeadLetter,
     Exposure,
     Page,
+    Position,
     Record,
     RecordKind,
     Stamp,
+    Touched,
     UserState,
 )
 
@@ -69,7 +72,8 @@ class SQLiteRecords(Records):
         self._busy_timeout_s = busy_timeout_s
         self._quick = Readers(self.path, timeout_s=min(QUICK_TIMEOUT_S, busy_timeout_s))
         self._patient = Readers(self.path, timeout_s=busy_timeout_s)
-        self._writer = GroupWriter(self._connect, str(self.path), timeout_s=busy_timeout_s)
+        self._signal = Signal(self.path)
+        self._writer = GroupWriter(self._connect, str(self.path), timeout_s=busy_timeout_s, on_commit=self._signal.ring)
         self._threads: ThreadPoolExecutor | None = None
 
     async def open(self) -> None:
@@ -85,6 +89,7 @@ class SQLiteRecords(Records):
             ) from exc
         with self._translating():
             migrate(self.path, timeout_s=self._busy_timeout_s)
+            self._signal.open()
             self._writer.start()
         self._quick.open()
         self._patient.open()
@@ -98,6 +103,7 @@ class SQLiteRecords(Records):
         if self._threads is not None:
             self._threads.shutdown()
             self._threads = None
+        self._signal.close()
         self._quick.close()
         self._patient.close()
         if self._is_private:
@@ -161,6 +167,20 @@ class SQLiteRecords(Records):
     async def stamp(self, user_id: str) -> Stamp:
         found = self._read(rows.SELECT_STAMP, (user_id,))
         return rows.to_stamp(found[0]) if found else Stamp()
+
+    def change_token(self) -> bytes | None:
+        return self._signal.token()
+
+    async def touched(self, since: Position | None = None, limit: int = 10_000) -> Touched:
+        # The position first: what comes in between is named now and once more the next time.
+        sequence, version, shared = (number or 0 for number in self._read(rows.SELECT_POSITION)[0])
+        if since is None:
+            return Touched(Position(sequence, version, shared))
+        now = Position(max(sequence, since.sequence), version, shared)  # the newest events may have been deleted
+        if shared != since.shared:
+            return Touched(now, None)
+        found = self._read(rows.SELECT_TOUCHED, (since.sequence, since.version, limit + 1))
+        return Touched(now, frozenset(row[0] for row in found) if len(found) <= limit else None)
 
     async def last_sequence(self) -> int:
         return int(self._read("SELECT MAX(sequence) FROM events")[0][0] or 0)

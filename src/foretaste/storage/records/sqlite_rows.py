@@ -33,6 +33,13 @@ _STAMP = (
     "(SELECT MAX(sequence) FROM events WHERE user_id = ?1), (SELECT version FROM users WHERE record_id = ?1), "
     "(SELECT version FROM changes WHERE name = 'lists'), (SELECT MAX(version) FROM items)"
 )
+SELECT_POSITION = (
+    "SELECT (SELECT MAX(sequence) FROM events), (SELECT version FROM changes WHERE name = 'records'), "
+    "(SELECT version FROM changes WHERE name = 'lists')"
+)
+SELECT_TOUCHED = (
+    "SELECT user_id FROM events WHERE sequence > ?1 UNION ALL SELECT record_id FROM users WHERE version > ?2 LIMIT ?3"
+)
 SELECT_STAMP = f"SELECT {_STAMP}"
 SELECT_STAMP_AND_USER = f"SELECT {_STAMP}, (SELECT attributes FROM users WHERE record_id = ?1 AND NOT is_deleted)"  # noqa: S608
 # A user that has no record gets a buried one, which is none to everybody but the stamp.

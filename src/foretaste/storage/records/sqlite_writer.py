@@ -50,10 +50,18 @@ class _Piece:
 class GroupWriter:
     """Runs pieces of work on its own connection, in order of arrival, several to a transaction."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], path: str, *, timeout_s: float) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        path: str,
+        *,
+        timeout_s: float,
+        on_commit: Callable[[], None] | None = None,
+    ) -> None:
         self._connect = connect
         self._path = path
         self._timeout_s = timeout_s
+        self._on_commit = on_commit if on_commit is not None else _nothing
         self._connection: sqlite3.Connection | None = None
         self._waiting: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -114,6 +122,7 @@ class GroupWriter:
                 except BaseException as exc:  # noqa: BLE001 - a writer that dies would leave everybody waiting
                     _fail(group, exc, self._path)
                     self._undo()
+                self._on_commit()
                 _answer(group)
         finally:
             self._drop_connection()
@@ -204,6 +213,10 @@ class GroupWriter:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
         self._connection = None
+
+
+def _nothing() -> None:
+    """Nobody waits for commits."""
 
 
 def _fail(group: Sequence[_Piece], cause: BaseException, path: str) -> None:

@@ -45,6 +45,27 @@ class Stamp(NamedTuple):
         return self.user == now.user and self.shared == now.shared
 
 
+class Position(NamedTuple):
+    """A point in the life of a store, from which its changes can be followed."""
+
+    sequence: int = 0
+    """Of the newest event."""
+    version: int = 0
+    """Of the newest change of a user or item."""
+    shared: int = 0
+    """As in :class:`Stamp`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Whose stamps have changed since a position."""
+
+    position: Position
+    """From which to go on."""
+    user_ids: frozenset[str] | None = frozenset()
+    """None for everybody: a shared value changed, or too many users to name."""
+
+
 @dataclass(frozen=True, slots=True)
 class UserState:
     """What is known of a user now: the newest events, oldest first, and the attributes of the user's record.

@@ -1,5 +1,7 @@
 """Following what arrives, and events that change hands."""
 
+from typing import Any
+
 import pytest
 
 from foretaste.errors import InvalidRecordError
@@ -45,6 +47,53 @@ class FollowingContract(StoreSetup):
         end = await store.last_sequence()
         await store.append_events([event("after")])
         assert [e.event_id for e in (await follow(store, end))[0]] == ["after"]
+
+    async def test_whose_stamp_changed_is_told(self, store: Records) -> None:
+        await store.append_events([event("before", "old")])
+        start = await store.touched()
+        assert start.user_ids == frozenset()
+        assert (await store.touched(start.position)).user_ids == frozenset()
+        await store.append_events([event("a", "visitor"), event("b", "reader")])
+        await store.upsert("user", [Record("profile")])
+        await store.upsert("item", [Record("i")])
+        first = await store.touched(start.position)
+        assert first.user_ids == frozenset({"visitor", "reader", "profile"})
+        await store.move_events("visitor", "known")
+        await store.delete("user", "reader")
+        second = await store.touched(first.position)
+        assert second.user_ids == frozenset({"visitor", "known", "reader"})
+        assert (await store.touched(second.position)).user_ids == frozenset()
+
+    async def test_everybody_is_touched_by_a_shared_value_or_by_too_many_changes(self, store: Records) -> None:
+        start = await store.touched()
+        await store.put_value("progress", 1, changes_lists=False)
+        assert (await store.touched(start.position)).user_ids == frozenset()
+        await store.put_value("rules", 1)
+        then = await store.touched(start.position)
+        assert then.user_ids is None
+        await store.append_events([event(f"e{n}", f"u{n}") for n in range(5)])
+        assert (await store.touched(then.position, limit=4)).user_ids is None
+        assert (await store.touched(then.position, limit=5)).user_ids == frozenset({f"u{n}" for n in range(5)})
+
+    async def test_users_deleted_with_the_newest_events_do_not_hide_later_ones(self, store: Records) -> None:
+        await store.append_events([event("a"), event("b")])
+        start = await store.touched()
+        await store.delete("user", "u")
+        then = await store.touched(start.position)
+        assert then.user_ids == frozenset({"u"})
+        await store.append_events([event("c", "v")])
+        assert (await store.touched(then.position)).user_ids == frozenset({"v"})
+
+    async def test_a_change_token_is_another_after_every_write_of_anybody(self, store: Records, tmp_path: Any) -> None:
+        async with await self.make(tmp_path) as other:
+            seen = [store.change_token()]
+            if seen[0] is None:  # allowed: then every look costs a read
+                return
+            for number, writer in enumerate((store, other, store)):
+                await writer.append_events([event(f"e{number}")])
+                seen.append(store.change_token())
+                assert other.change_token() == seen[-1]
+            assert len(set(seen)) == 4
 
     async def test_moved_events_belong_to_the_other_user_and_both_stamps_change(self, store: Records) -> None:
         await store.append_events([event("a", "visitor", timestamp=2.0), event("b", "known", timestamp=1.0)])
