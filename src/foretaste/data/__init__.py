@@ -3,6 +3,7 @@
 from foretaste.data.builder import DatasetBuilder, build_dataset
 from foretaste.data.dataset import Dataset, DuplicatesPolicy, FeatureType, Interactions, Population
 from foretaste.data.folder import load_dataset, save_dataset
+from foretaste.data.growth import Growth, grown
 from foretaste.data.histories import Histories, Values
 from foretaste.data.intake.columns import ColumnMap
 from foretaste.data.intake.config import BuildConfig
@@ -26,6 +27,7 @@ __all__ = [
     "DatasetStatistics",
     "DuplicatesPolicy",
     "FeatureType",
+    "Growth",
     "Histories",
     "Interactions",
     "Loaded",
@@ -39,6 +41,7 @@ __all__ = [
     "build_dataset",
     "describe",
     "format_names",
+    "grown",
     "load_dataset",
     "read_dataset",
     "read_split",

@@ -68,6 +68,20 @@ class Histories:
             None if self.importance is None else self.importance[a:b],
         )
 
+    def where(self, keep: npt.NDArray[np.bool_]) -> "Histories":
+        """The entries of the mask (N,), of the same users."""
+        indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(keep, dtype=np.int64)])[self.indptr]
+        importance = None if self.importance is None else self.importance[keep]
+        return Histories(
+            indptr, self.item_rows[keep], self.weights[keep], self.timestamps[keep], self.n_items, importance
+        )
+
+    def of_items(self, rows: npt.NDArray[np.integer]) -> "Histories":
+        """The entries with one of the items ``rows``, of the same users."""
+        wanted = np.zeros(self.n_items, dtype=bool)
+        wanted[rows] = True
+        return self.where(wanted[self.item_rows])
+
     def matrix(
         self,
         values: Values = "weight",

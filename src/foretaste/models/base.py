@@ -2,13 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import ClassVar, Literal, Self, final
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from foretaste.data import Dataset, Histories, Query, Reason, RecLists, Vocabulary
+from foretaste.data import Dataset, Histories, Population, Query, Reason, RecLists, Vocabulary
 from foretaste.errors import (
     ColdStartError,
     ConfigurationError,
@@ -59,6 +60,8 @@ class Recommender(Fitted):
     """``score`` is on the rating scale of the data."""
     updates_incrementally: ClassVar[bool] = False
     """``update`` learns from more data without starting over."""
+    updates_in_part: ClassVar[bool] = False
+    """``updated`` learns from a few events in the time that these take."""
     explains_exactly: ClassVar[bool] = False
     """``explain`` gives shares of the score itself, not of a stand-in."""
     finds_similar_items: ClassVar[bool] = False
@@ -108,10 +111,7 @@ class Recommender(Fitted):
         """
         if not self.updates_incrementally:
             raise UnsupportedError(f"model {self.name!r} cannot be updated", hint="fit it again")
-        known = self.population
-        for old, new in ((known.users, data.users), (known.items, data.items)):
-            if len(new) < len(old) or not new.ids.head(len(old)).equals(old.ids):
-                raise ConfigurationError("the data set's ids do not extend those the model was fitted on")
+        self._check_extended_by(data.users, data.items)
         self._population = data.population
         try:
             self._update(data)
@@ -120,6 +120,35 @@ class Recommender(Fitted):
             raise
         self._check_finite()
         return self
+
+    @final
+    def updated(self, population: Population, *, users: Rows, items: Rows) -> Self:
+        """A model that also knows what changed, while this one stays as it is: for learning beside the traffic.
+
+        Args:
+            population: the fitted one with more events, as :func:`foretaste.data.grown` makes it.
+            users: rows of ``population`` with new events, sorted.
+            items: rows of the items of these events, sorted.
+
+        Raises:
+            UnsupportedError: the model cannot (``updates_in_part``).
+            ConfigurationError: the population does not extend the fitted one.
+            ModelTrainingError: the result would not be finite.
+        """
+        if not self.updates_in_part:
+            raise UnsupportedError(f"model {self.name!r} cannot be updated in part", hint="use update, or fit it again")
+        self._check_extended_by(population.users, population.items)
+        model = copy(self)
+        model._population = population
+        model._learn_part(users, items)
+        model._check_finite()
+        return model
+
+    def _check_extended_by(self, users: Vocabulary, items: Vocabulary) -> None:
+        known = self.population
+        for old, new in ((known.users, users), (known.items, items)):
+            if new is not old and (len(new) < len(old) or not new.ids.head(len(old)).equals(old.ids)):
+                raise ConfigurationError("the data set's ids do not extend those the model was fitted on")
 
     def _check_enough(self, data: Dataset) -> None:
         for what, count in (
@@ -317,6 +346,12 @@ class Recommender(Fitted):
 
     def _update(self, data: Dataset) -> None:
         raise UnsupportedError(f"model {self.name!r} cannot be updated")
+
+    def _learn_part(self, users: Rows, items: Rows) -> None:
+        """Take in what changed of the population's ``users`` and ``items``. The model is a shallow copy: set new
+        arrays, write into none, and let go of what was derived from the old ones.
+        """
+        raise UnsupportedError(f"model {self.name!r} cannot be updated in part")
 
     def _pair_scores(self, user_rows: Rows, item_rows: Rows) -> npt.NDArray[np.float32]:
         """Scores (N,) of known pairs; by default picked from ``_scores`` of the distinct users, block by block."""

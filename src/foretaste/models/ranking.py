@@ -1,6 +1,7 @@
 """From scores or factors to ranked lists: masked, batched top-k that never holds users × items."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -180,5 +181,5 @@ def _renumbered(seen: Histories, kept: npt.NDArray[np.int32], n_items: int) -> H
     place_of[kept] = np.arange(len(kept), dtype=np.int32)
     places = place_of[seen.item_rows]
     keep = places >= 0
-    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(keep, dtype=np.int64)])[seen.indptr]
-    return Histories(indptr, places[keep], seen.weights[keep], seen.timestamps[keep], len(kept))
+    rest = seen.where(keep)
+    return replace(rest, item_rows=places[keep], n_items=len(kept))

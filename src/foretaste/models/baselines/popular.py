@@ -9,8 +9,9 @@ from scipy import sparse
 
 from foretaste.data import Dataset, Interactions, Reason, RecList
 from foretaste.errors import ConfigurationError, DataInsufficientError, NotFoundError
-from foretaste.models.base import FloatBlock, ModelConfig, Recommender, UserBatch
+from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
 from foretaste.models.baselines.columns import NO_GROUP, item_groups
+from foretaste.models.growing import padded_matrix
 from foretaste.models.ranking import rank_dense
 
 DAY_S = 86_400.0
@@ -36,7 +37,8 @@ class Popular(Recommender):
     share of item i in what people took of c. A user without a history gets the overall mix, which is the plain
     popularity. An item in several categories takes part in each with an equal share.
 
-    Items that nobody took (in the window) have no evidence and are left out.
+    Items that nobody took (in the window) have no evidence and are left out; so are, with ``per``, items that came
+    with :meth:`updated`, as their categories are not known before the next training.
     """
 
     name = "popular"
@@ -45,6 +47,7 @@ class Popular(Recommender):
     scores_new_users = True
     scores_without_history = True
     updates_incrementally = True
+    updates_in_part = True
     reason_kind = "popular"
 
     def _fit(self, data: Dataset) -> None:
@@ -61,6 +64,21 @@ class Popular(Recommender):
 
     def _update(self, data: Dataset) -> None:
         self._fit(data)
+
+    def _learn_part(self, users: Rows, items: Rows) -> None:
+        """Count the touched items anew; the others keep their counts, also where a window has moved on meanwhile."""
+        own = self.population.histories.of_items(items)
+        if self.config.window_days is not None:
+            known = self.population.histories.timestamps
+            start = float(np.nanmax(known, initial=-np.inf)) - self.config.window_days * DAY_S
+            own = own.where(own.timestamps > start)
+        matrix = own.matrix(self.config.values, duplicates=self.population.duplicates)
+        counts = np.zeros(len(self.items), np.float32)
+        counts[: len(self.counts)] = self.counts
+        counts[items] = np.asarray(matrix.sum(axis=0), dtype=np.float32)[items]
+        self.counts = counts
+        self.groups = padded_matrix(self.groups, len(self.items))
+        self._restored()
 
     def _restored(self) -> None:
         taken = np.asarray(self.groups.T @ self.counts.astype(np.float64))  # (C,)

@@ -15,6 +15,7 @@ from foretaste.models.factorization.als_solver import EXACT, Basis, Entries, Flo
 from foretaste.models.factorization.als_start import random_start, spectral_start
 from foretaste.models.factors import embedded, unit_rows
 from foretaste.models.flat_index import FlatIndex
+from foretaste.models.growing import padded_rows
 from foretaste.models.reasons import to_history
 from foretaste.models.threads import blas_threads, n_threads
 
@@ -73,6 +74,7 @@ class ImplicitALS(Recommender):
     state_fields = ("user_factors", "item_factors")
     scores_new_users = True
     updates_incrementally = True
+    updates_in_part = True
     explains_exactly = True
     finds_similar_items = True
     finds_similar_users = True
@@ -96,9 +98,30 @@ class ImplicitALS(Recommender):
         self.user_factors, self.item_factors = users, items
         self._run(data.matrix(self.config.values), max(1, self.config.epochs // 4))
 
-    def _run(self, matrix: sparse.csr_array, epochs: int) -> None:
+    def _learn_part(self, users: Rows, items: Rows) -> None:
+        """One round over what was touched: users, then items given all users, then users again.
+
+        Each solution is exact given the other side (so is a whole half-step of a fit); what was not touched stays, and
+        so does the rotation of the factors.
+        """
+        known, values = self.population, self.config.values
+        own = known.histories.take(users).matrix(values, duplicates=known.duplicates)
+        of_items = known.histories.of_items(items).matrix(values, duplicates=known.duplicates)
+        takers = sparse.csr_array(sparse.csr_array(of_items.T.tocsr())[items])
+        self.user_factors = padded_rows(np.asarray(self.user_factors), len(known.users))
+        self.item_factors = padded_rows(np.asarray(self.item_factors), len(known.items))
+        with blas_threads(1 if self.config.n_factors <= _FEW_FACTORS else n_threads()):
+            self.user_factors[users] = solve_exactly(self._entries(own), Basis.of(self.item_factors))
+            self.item_factors[items] = solve_exactly(self._entries(takers), Basis.of(self.user_factors))
+            self._forget()
+            self.user_factors[users] = solve_exactly(self._entries(own), self._basis)
+
+    def _forget(self) -> None:
         for derived in ("_basis", "_index", "_never_seen", "_unit_items", "_unit_users"):
             self.__dict__.pop(derived, None)
+
+    def _run(self, matrix: sparse.csr_array, epochs: int) -> None:
+        self._forget()
         # The eigenvectors of a small matrix gain nothing from BLAS threads, and on a busy machine these spin.
         with blas_threads(1 if self.config.n_factors <= _FEW_FACTORS else n_threads()):
             self._alternate(matrix, epochs)

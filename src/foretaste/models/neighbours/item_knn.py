@@ -6,9 +6,10 @@ from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from scipy import sparse
 
 from foretaste.data import Dataset
-from foretaste.models.base import ModelConfig
+from foretaste.models.base import ModelConfig, Rows
+from foretaste.models.growing import with_rows
 from foretaste.models.nearest import as_matrix
-from foretaste.models.neighbours.similarity import CENTRED, Similarity, nearest, weighted
+from foretaste.models.neighbours.similarity import CENTRED, Similarity, Weighted, nearest, refreshed, weighted
 from foretaste.models.neighbours.votes import ItemVotes
 
 
@@ -51,16 +52,38 @@ class ItemKNN(ItemVotes):
     name = "item_knn"
     config: ItemKNNConfig
     config_class = ItemKNNConfig
+    updates_in_part = True
+    _taken: sparse.csr_array | None = None
+    """What the users took (U, I), kept by a model that was updated in part."""
 
     def _fit(self, data: Dataset) -> None:
-        users = data.matrix(self.config.values)
-        items = sparse.csr_array(users.T.tocsr())  # (I, U)
-        compared = weighted(
-            items,
+        self._taken = None
+        compared = self._compared(data.matrix(self.config.values))
+        found = nearest(compared, self.config.n_neighbours, shrinkage=self.config.shrinkage)
+        self.neighbours = as_matrix(*found, data.n_items)  # (I, I), K entries a row
+
+    def _compared(self, users: sparse.csr_array) -> Weighted:
+        return weighted(
+            sparse.csr_array(users.T.tocsr()),  # (I, U)
             users,
             self.config.similarity,
             feature_exponent=self.config.user_exponent,
             own_share=self.config.history_share,
         )
-        found = nearest(compared, self.config.n_neighbours, shrinkage=self.config.shrinkage)
-        self.neighbours = as_matrix(*found, data.n_items)  # (I, I), K entries a row
+
+    def _learn_part(self, users: Rows, items: Rows) -> None:
+        """Compare the items of the new events with all others anew; see :func:`refreshed`.
+
+        All new co-occurrences are in it. Exact for ``user_exponent=0`` with the plain cosine or Jaccard and lists that
+        were not full; else pairs of untouched items keep the weight that their users had before they took more.
+        """
+        known = self.population
+        shape = (len(known.users), len(known.items))
+        fresh = known.histories.take(users).matrix(self.config.values, duplicates=known.duplicates)
+        if self._taken is None:
+            self._taken = known.histories.matrix(self.config.values, duplicates=known.duplicates)
+        else:
+            self._taken = with_rows(self._taken, users, fresh, shape)
+        compared = self._compared(self._taken)
+        k, shrinkage = self.config.n_neighbours, self.config.shrinkage
+        self.neighbours = refreshed(self.neighbours, compared, items, k, shrinkage=shrinkage)

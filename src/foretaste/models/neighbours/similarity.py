@@ -99,6 +99,60 @@ def nearest(
     )
 
 
+def refreshed(
+    neighbours: sparse.csr_array,
+    source: Weighted,
+    targets: npt.NDArray[np.integer],
+    k: int,
+    *,
+    shrinkage: float = 0.0,
+) -> sparse.csr_array:
+    """Lists of ``k`` neighbours (n, n) after the rows ``targets`` of the source changed, all others being as before.
+
+    ``neighbours`` are the lists before, for the first of the n rows. Each pair of which one is a target is compared
+    anew, and takes its place in the lists of both; pairs without a target keep their similarity.
+    Cost: the products of the targets, and one pass over the lists of all rows that share something with them.
+    """
+    n = source.matrix.shape[0]
+    transposed = source.transposed
+    right = source.entries if len(source.entries) else np.ones(transposed.nnz, np.float32)
+    left = sparse.csr_array((source.left, source.matrix.indices, source.matrix.indptr), shape=source.matrix.shape)
+    right_matrix = sparse.csr_array((right, transposed.indices, transposed.indptr), shape=transposed.shape)
+    common = sparse.coo_array(sparse.csr_array(left[targets]) @ right_matrix)  # (m, n)
+    target, other, shared = targets[common.row], common.col, common.data
+    useful = (target != other) & (shared > 0)
+    target, other, shared = target[useful], other[useful], shared[useful]
+    lists = sparse.coo_array(neighbours)
+    is_target = np.zeros(n, dtype=bool)
+    is_target[targets] = True
+    old = ~is_target[lists.row] & ~is_target[lists.col]
+    rows = np.concatenate([lists.row[old], target, other[~is_target[other]]])
+    columns = np.concatenate([lists.col[old], other, target[~is_target[other]]])
+    values = np.concatenate(
+        [
+            lists.data[old],
+            _similar(source, target, other, shared, shrinkage),
+            _similar(source, other, target, shared, shrinkage)[~is_target[other]],
+        ]
+    )
+    order = np.lexsort((columns, -values, rows))
+    rows, columns, values = rows[order], columns[order], values[order]
+    kept = np.arange(len(rows)) - np.searchsorted(rows, rows) < k
+    return sparse.csr_array((_f32(values[kept]), (rows[kept], columns[kept])), shape=(n, n))
+
+
+def _similar(
+    source: Weighted,
+    rows: npt.NDArray[np.integer],
+    others: npt.NDArray[np.integer],
+    shared: npt.NDArray[np.floating],
+    shrinkage: float,
+) -> npt.NDArray[np.floating]:
+    """The similarities (m,) of pairs with these sums of products."""
+    own, theirs = source.own[rows], source.others[others]
+    return np.asarray(shared / ((own + theirs - shared if source.is_overlap else own * theirs) + shrinkage))
+
+
 def nearest_of_new(
     source: Weighted,
     matrix: sparse.csr_array,

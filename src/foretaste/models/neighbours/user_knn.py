@@ -10,6 +10,7 @@ from scipy import sparse
 
 from foretaste.data import Dataset
 from foretaste.models.base import FloatBlock, ModelConfig, Rows, UserBatch
+from foretaste.models.growing import with_rows
 from foretaste.models.nearest import as_matrix
 from foretaste.models.neighbours.similarity import (
     CENTRED,
@@ -17,6 +18,7 @@ from foretaste.models.neighbours.similarity import (
     Weighted,
     nearest,
     nearest_of_new,
+    refreshed,
     weighted,
 )
 from foretaste.models.neighbours.votes import UserVotes, dense_similarity, shares_of_items, summed
@@ -60,11 +62,27 @@ class UserKNN(UserVotes):
     config: UserKNNConfig
     config_class = UserKNNConfig
     state_fields = ("neighbours",)
+    updates_in_part = True
 
     def _fit(self, data: Dataset) -> None:
         self._forget("_compared")
         found = nearest(self._compared, self.config.n_neighbours, shrinkage=self.config.shrinkage)
         self.neighbours = as_matrix(*found, data.n_users)  # (U, U), K entries a row
+
+    def _learn_part(self, users: Rows, items: Rows) -> None:
+        """Compare the users of the new events with all others anew; see :func:`refreshed`.
+
+        A newer history is always compared with the histories as they are now. Stored neighbours are exact for
+        ``item_exponent=0`` with the plain cosine or Jaccard and lists that were not full; else pairs of untouched users
+        keep the weight that their items had before more people took them.
+        """
+        known = self.population
+        shape = (len(known.users), len(known.items))
+        matrix = with_rows(self._matrix, users, self._taken(known.histories.take(users)), shape)
+        self._forget("_compared")
+        self._matrix = matrix
+        k, shrinkage = self.config.n_neighbours, self.config.shrinkage
+        self.neighbours = refreshed(self.neighbours, self._compared, users, k, shrinkage=shrinkage)
 
     @cached_property
     def _compared(self) -> Weighted:
