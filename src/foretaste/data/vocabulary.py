@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import pairwise
+from threading import Lock
 from typing import Self
 
 import numpy as np
@@ -13,6 +14,8 @@ import polars as pl
 from foretaste.errors import DataFormatError
 
 UNKNOWN_ROW = -1
+_GROWING = Lock()
+"""Held while a look-up table that several vocabularies share grows."""
 
 
 class Vocabulary:
@@ -37,7 +40,7 @@ class Vocabulary:
         return len(self.ids)
 
     def __contains__(self, outside_id: object) -> bool:
-        return outside_id in self._index
+        return isinstance(outside_id, str) and self.row(outside_id) >= 0
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Vocabulary) and (self is other or self.digest == other.digest)
@@ -50,6 +53,7 @@ class Vocabulary:
 
     @cached_property
     def _index(self) -> dict[str, int]:
+        """Rows by id. Vocabularies that grew out of this one share it, so it may hold rows that are not ours."""
         return {outside_id: row for row, outside_id in enumerate(self.ids.to_list())}
 
     @cached_property
@@ -60,7 +64,8 @@ class Vocabulary:
 
     def row(self, outside_id: str) -> int:
         """The row of one id, -1 when unknown."""
-        return self._index.get(outside_id, UNKNOWN_ROW)
+        row = self._index.get(outside_id, UNKNOWN_ROW)
+        return row if row < len(self) else UNKNOWN_ROW
 
     def rows(self, ids: Sequence[str] | pl.Series) -> npt.NDArray[np.int32]:
         """Rows of many ids, int32, -1 where unknown."""
@@ -71,7 +76,8 @@ class Vocabulary:
                 found = pl.DataFrame({"id": ids}).join(table, on="id", how="left", maintain_order="left")["row"]
                 return found.fill_null(UNKNOWN_ROW).to_numpy().astype(np.int32, copy=False)
         index = self._index
-        return np.fromiter((index.get(i, UNKNOWN_ROW) for i in ids), dtype=np.int32, count=len(ids))
+        rows = np.fromiter((index.get(i, UNKNOWN_ROW) for i in ids), dtype=np.int32, count=len(ids))
+        return np.where(rows < len(self), rows, UNKNOWN_ROW).astype(np.int32, copy=False)
 
     def id(self, row: int) -> str:
         """The id of one row.
@@ -95,9 +101,22 @@ class Vocabulary:
         return self.ids.gather(wanted).to_list()
 
     def extended(self, ids: Iterable[str]) -> "Vocabulary":
-        """A vocabulary with the unknown ones of ``ids`` appended; rows of known ids stay."""
-        fresh = [i for i in dict.fromkeys(ids) if i not in self._index]
-        return Vocabulary(pl.concat([self.ids, pl.Series("id", fresh, dtype=pl.String)])) if fresh else self
+        """A vocabulary with the unknown ones of ``ids`` appended; rows of known ids stay.
+
+        The look-up table is shared, so that a few new ids cost no copy of it; a second vocabulary that grows out of the
+        same one gets a table of its own.
+        """
+        fresh = [i for i in dict.fromkeys(ids) if i not in self]
+        if not fresh:
+            return self
+        grown = Vocabulary.__new__(Vocabulary)
+        grown.ids = pl.concat([self.ids, _as_text(fresh).alias("id")])
+        with _GROWING:
+            own = self._index
+            index = own if len(own) == len(self) else {i: row for i, row in own.items() if row < len(self)}
+            index.update(zip(fresh, range(len(self), len(self) + len(fresh)), strict=True))
+        grown.__dict__["_index"] = index
+        return grown
 
     def arrays(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """The ids as UTF-8 bytes and offsets (n + 1), the form in which they are saved."""

@@ -112,3 +112,14 @@ def test_a_damaged_saved_form_is_refused(text: bytes, offsets: list[int]) -> Non
 def test_offsets_of_a_wrong_type_are_refused() -> None:
     with pytest.raises(DataFormatError, match="offsets"):
         Vocabulary.from_arrays(np.zeros(1, np.uint8), np.array([0.0, 1.0]))  # type: ignore[arg-type]
+
+
+def test_vocabularies_that_grow_out_of_one_do_not_see_each_others_ids():
+    base = Vocabulary(["a", "b"])
+    one, two = base.extended(["c", "d"]), base.extended(["d", "e"])
+    longer = one.extended(["e"])
+    assert [v.row("d") for v in (base, one, two, longer)] == [-1, 3, 2, 3]
+    assert [v.row("e") for v in (base, one, two, longer)] == [-1, -1, 3, 4]
+    assert ("c" in base, "c" in one, "c" in two) == (False, True, False)
+    assert base.rows(["c", "a"]).tolist() == [-1, 0]
+    assert longer.ids.to_list() == ["a", "b", "c", "d", "e"]
