@@ -54,3 +54,59 @@ async def test_changes_are_read_to_the_end_over_many_pages(empty_stores, monkeyp
     found = await changes(empty_stores.records, 0)
     assert [record.record_id for record in found] == [f"i{n}" for n in range(8)]
     assert await changes(empty_stores.records, found[-1].version) == []
+
+
+def test_rows_stay_while_items_come_change_and_go():
+    catalogue = Catalogue(Vocabulary(["a"]))
+    for step, record in enumerate(
+        [
+            item("x", 1, at=5, price=1),
+            item("y", 2, at=9, available=False, price=2),
+            item("x", 3, at=5, price=3, category="Shoes"),
+            Record("gone", {"_deleted": True}, True, 0, 0, 4),
+            Record("x", {"_deleted": True}, True, 5, 0, 5),
+            item("y", 6, at=9, price=4),
+            item("z", 7, at=7),
+        ]
+    ):
+        catalogue = catalogue.changed([record])
+        assert catalogue.version == step + 1
+    assert catalogue.items.ids.to_list() == ["a", "x", "y", "z"]
+    assert catalogue.allowed.tolist() == [True, False, True, True]
+    assert catalogue.items.ids_of(catalogue.newest) == ["y", "z", "a"]
+    assert catalogue.columns.numbers("price").tolist()[2] == 4
+    assert "x" not in catalogue
+    assert "gone" not in catalogue
+    assert catalogue.categories.get("shoes", catalogue.allowed[:0]).sum() == 0
+
+
+def test_the_same_items_move_to_the_rows_of_other_models():
+    before = Catalogue(Vocabulary(["a", "b"])).changed(
+        [item("b", 1, at=1, price=5, tags=["t"]), item("x", 2, at=6, price=7), item("y", 3, at=4, available=False)]
+    )
+    before = before.changed([Record("y", {"_deleted": True}, True, 4, 0, 4)])
+    after = before.for_models(Vocabulary(["x", "new", "b"]), 5.0)
+    assert after.items.ids.to_list() == ["x", "new", "b"]
+    assert after.columns.numbers("price").tolist()[::2] == [7, 5]
+    assert after.columns["tags"].lists.lengths.tolist() == [0, 0, 1]
+    assert (after.title("x"), after.version) == (before.title("x"), 4)
+    assert after.items.ids_of(after.newest) == ["x", "b", "new"]
+    assert after.arrivals.tolist() == []
+
+
+def test_all_category_fields_and_the_time_of_creation_are_attributes():
+    catalogue = Catalogue(Vocabulary([])).changed(
+        [item("x", 1, at=8, category="Decor", genres="Light|Home"), item("y", 2, at=9, created_at="1970-01-01")]
+    )
+    words = catalogue.columns["categories"].lists.words.words
+    assert [words[code] for code in catalogue.columns["categories"].lists.row(0)] == ["Decor", "Light", "Home"]
+    assert catalogue.columns.numbers("created_at").tolist() == [8, 0]
+
+
+def test_the_order_by_age_is_the_same_as_sorted_anew():
+    catalogue = Catalogue(Vocabulary([])).changed([item(f"i{n}", n + 1, at=n * 7 % 31) for n in range(60)])
+    for n in range(60, 75):
+        catalogue = catalogue.changed([item(f"i{n}", n + 1, at=n % 5), item(f"i{n - 50}", n + 1, at=3)])
+        expected = sorted(range(len(catalogue.items)), key=lambda row: (-catalogue.created[row], row))
+        assert sorted(catalogue.by_age.tolist(), key=lambda row: -catalogue.created[row]) == catalogue.by_age.tolist()
+        assert sorted(catalogue.by_age.tolist()) == sorted(expected)
