@@ -3,6 +3,7 @@
 ForetasteError
 ├── ConfigurationError           a setting, a pipeline file or a model parameter is wrong
 │   ├── UnknownParameterError    a parameter that the model does not have
+│   ├── RuleError                a rule or an expression in it
 │   ├── UnknownNameError         a model, metric, split, backend … that is not registered
 │   └── MissingExtraError        an optional part is not installed
 ├── DataError                    files, frames or records that cannot be used
@@ -64,6 +65,12 @@ class UnknownParameterError(ConfigurationError):
     """A parameter that the model does not have; the hint lists the valid ones."""
 
     code = "unknown_parameter"
+
+
+class RuleError(ConfigurationError):
+    """A rule, or an expression in it, is wrong; the message names the place."""
+
+    code = "rule"
 
 
 class UnknownNameError(ConfigurationError):
