@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from foretaste import __version__
 from foretaste.api import documents, errors
 from foretaste.api.middleware import RequestMiddleware
-from foretaste.api.routes import interactions, recommendations, records, service, sessions
+from foretaste.api.routes import interactions, models, recommendations, records, service, sessions
 from foretaste.serving.bootstrap import open_engine
 from foretaste.serving.engine import Engine
 from foretaste.settings import Settings, load_settings
@@ -59,7 +59,7 @@ def create_app(source: Engine | Settings | None = None, *, max_body_bytes: int |
         interactions.router,
         records.users,
         records.items,
-        service.models,
+        models.router,
         service.service,
     ):
         app.include_router(router)

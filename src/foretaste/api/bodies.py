@@ -39,6 +39,15 @@ async def read_body(request: Request, schema: type[B]) -> B:
         raise invalid_request(exc) from exc
 
 
+async def read_optional_body(request: Request, schema: type[B]) -> B:
+    """As :func:`read_body`; no body at all stands for one without fields.
+
+    Raises:
+        MalformedBodyError, InvalidRequestError.
+    """
+    return await read_body(request, schema) if (await request.body()).strip() else schema()
+
+
 async def read_batch(request: Request, key: str) -> list[Any]:
     """The records of a body: an array, an object with the array under ``key``, or one object.
 

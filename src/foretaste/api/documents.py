@@ -15,6 +15,8 @@ from foretaste.schemas import (
     ItemBatch,
     ItemFields,
     ItemRecord,
+    PromoteRequest,
+    RollbackRequest,
     UserBatch,
     UserFields,
     UserRecord,
@@ -29,6 +31,8 @@ _BODIES: tuple[type[BaseModel], ...] = (
     ItemBatch,
     ItemFields,
     ItemRecord,
+    PromoteRequest,
+    RollbackRequest,
     UserBatch,
     UserFields,
     UserRecord,
@@ -51,7 +55,7 @@ _TAGS = [
     {"name": "interactions", "description": "What people do. Answered after it is durable."},
     {"name": "users", "description": "Users and their attributes."},
     {"name": "items", "description": "Items and their attributes."},
-    {"name": "models", "description": "Published versions of the models."},
+    {"name": "models", "description": "Published versions of the models, and how they go live."},
     {"name": "service", "description": "Health and figures."},
 ]
 
@@ -61,13 +65,13 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorBody, "description": _WHAT[status]} for status in statuses}
 
 
-def body(*schemas: type[BaseModel], array_of: type[BaseModel] | None = None) -> dict[str, Any]:
-    """A required JSON body: one of ``schemas``, or an array."""
+def body(*schemas: type[BaseModel], array_of: type[BaseModel] | None = None, required: bool = True) -> dict[str, Any]:
+    """A JSON body: one of ``schemas``, or an array."""
     options: list[dict[str, Any]] = [{"$ref": _ref(schema)} for schema in schemas]
     if array_of is not None:
         options.append({"type": "array", "items": {"$ref": _ref(array_of)}, "minItems": 1, "maxItems": 10_000})
     schema = options[0] if len(options) == 1 else {"anyOf": options}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
 
 
 def install(app: FastAPI) -> None:

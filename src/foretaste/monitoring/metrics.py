@@ -1,6 +1,6 @@
 """Counters and histograms of one engine."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
@@ -8,8 +8,6 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_STAGE_SECONDS = (0.0001, 0.00025, 0.0005, *_SECONDS[:10])
-_BREAKER = {"closed": 0, "half_open": 1, "open": 2}
 
 
 class Metrics:
@@ -56,22 +54,6 @@ class Metrics:
             buckets=_SECONDS,
             registry=at,
         )
-        self._stages = Histogram(
-            "foretaste_stage_seconds",
-            "Time that one batch spent in a stage of the pipeline.",
-            ["stage"],
-            buckets=_STAGE_SECONDS,
-            registry=at,
-        )
-        self._breakers = Gauge(
-            "foretaste_source_breaker",
-            "Whether a source is asked: 0 it is, 1 it is tried again, 2 it is left alone.",
-            ["source"],
-            registry=at,
-        )
-        self._skipped = Counter(
-            "foretaste_sources_skipped", "Sources and stages left out, by why.", ["source", "why"], registry=at
-        )
         self._records = Counter(
             "foretaste_records", "Records received, by kind and what became of them.", ["kind", "result"], registry=at
         )
@@ -79,6 +61,9 @@ class Metrics:
             "foretaste_store_errors", "Failed calls of the record store, by purpose.", ["purpose"], registry=at
         )
         self._loads = Counter("foretaste_model_loads", "Model versions loaded or refused.", ["result"], registry=at)
+        self._rollouts = Counter(
+            "foretaste_rollout_actions", "Steps of rollouts that this process took.", ["action"], registry=at
+        )
         self._model = Gauge("foretaste_model_info", "The live model version (always 1).", ["version"], registry=at)
         self._loaded_at = Gauge(
             "foretaste_model_loaded_timestamp_seconds", "When the live version was taken up.", registry=at
@@ -102,19 +87,6 @@ class Metrics:
         """The time that one batch took."""
         self._seconds.labels(scenario).observe(seconds)
 
-    def observe_stages(self, seconds: Mapping[str, float]) -> None:
-        """The time that one batch spent in each stage."""
-        for stage, value in seconds.items():
-            self._stages.labels(stage).observe(value)
-
-    def set_breaker(self, source: str, state: str) -> None:
-        """How the breaker of a source stands now: ``closed``, ``half_open`` or ``open``."""
-        self._breakers.labels(source).set(_BREAKER[state])
-
-    def count_skipped(self, source: str, why: str) -> None:
-        """A source or stage that was left out of one batch."""
-        self._skipped.labels(source, why).inc()
-
     def count_source_error(self, source: str) -> None:
         """A source that raised."""
         self._source_errors.labels(source).inc()
@@ -131,6 +103,10 @@ class Metrics:
     def count_load(self, result: str) -> None:
         """A model version that was ``loaded`` or ``refused``."""
         self._loads.labels(result).inc()
+
+    def count_rollout(self, action: str) -> None:
+        """A step of a rollout: ``begun``, ``canary``, ``swapped``, ``kept``, ``rolled_back``, ``refused`` …"""
+        self._rollouts.labels(action).inc()
 
     def set_model(self, version: str, at: float) -> None:
         """The version that is live from now on."""

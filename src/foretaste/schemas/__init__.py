@@ -1,6 +1,14 @@
 """Bodies of requests and answers, as the API documents them."""
 
-from foretaste.schemas.admin import Health, ModelList, ModelVersionBody, Promoted
+from foretaste.schemas.admin import (
+    Health,
+    ModelList,
+    ModelVersionBody,
+    Promoted,
+    PromoteRequest,
+    RollbackRequest,
+    RolloutBody,
+)
 from foretaste.schemas.common import BatchResult, Body, ErrorBody, ErrorDetail, RecordResult
 from foretaste.schemas.events import Interaction, InteractionBatch
 from foretaste.schemas.recommend import (
@@ -38,12 +46,15 @@ __all__ = [
     "ItemRecord",
     "ModelList",
     "ModelVersionBody",
+    "PromoteRequest",
     "Promoted",
     "Recommendations",
     "RecommendationsOfUsers",
     "RecommendedItem",
     "RecordPage",
     "RecordResult",
+    "RollbackRequest",
+    "RolloutBody",
     "SkippedSource",
     "StoredRecord",
     "UserBatch",

@@ -26,12 +26,10 @@ class RecommendedItem(Body):
 
 
 class SkippedSource(Body):
-    """A source that gave nothing, or a stage (`ranking`, `rerank`) that was passed over."""
+    """A source that was asked and gave nothing."""
 
     source: str
-    why: Literal["error", "late", "paused", "empty", "missing"]
-    """It raised; it was not there in time; it is left alone for a while after trouble; it had nothing; it is not there.
-    """
+    why: Literal["error", "empty", "missing"]
 
 
 class Recommendations(Body):
@@ -65,6 +63,7 @@ class Recommendations(Body):
                     "degraded": False,
                     "short_by": 0,
                     "recommendation_id": "0d9f2c1b7e6a4b3c8d5e4f3a2b1c0d9e",
+                    "experiment": None,
                     "request_id": "5f1c7d0e9b3a4d52",
                 }
             ]
@@ -94,6 +93,8 @@ class Recommendations(Body):
     """Items fewer than asked for, because no more may be shown."""
     recommendation_id: str
     """Send it back with events on these items."""
+    experiment: str | None = None
+    """What chose the version for this user, such as ``canary:VERSION``; null when nothing did."""
     request_id: str = ""
 
 

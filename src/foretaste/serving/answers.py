@@ -24,12 +24,10 @@ class AnswerItem:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A source or a stage that gave nothing, and why."""
+    """A source that gave nothing, and why."""
 
     source: str
-    """A source, or the stage (``ranking``, ``rerank`` …) that was passed over."""
-    why: Literal["error", "late", "paused", "empty", "missing"]
-    """It raised, was not there in time, is left alone after trouble, had nothing, or is not there."""
+    why: Literal["error", "empty", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +55,8 @@ class Answer:
     """How many items fewer than asked for, because no more exist."""
     recommendation_id: str = ""
     """Send it back with events on these items."""
+    experiment: str | None = None
+    """What chose the version for this user, such as ``canary:VERSION``; None when nothing did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from foretaste import __version__
@@ -20,9 +21,14 @@ from foretaste.serving.asking import answer_of, category_mask, clean_history, li
 from foretaste.serving.cold.sessions import in_session
 from foretaste.serving.collect import record_events, upsert_records
 from foretaste.serving.config import Kind, PipelineConfig
+from foretaste.serving.live.figures import Made
 from foretaste.serving.live.models import Live, LiveModels, Provisional
+from foretaste.serving.live.rollout import steps_of
+from foretaste.serving.live.rollout_state import Step
+from foretaste.serving.live.serving import Arm
+from foretaste.serving.live.trials import made_of_outcome
 from foretaste.serving.live.users import History, UserStates, history_of
-from foretaste.serving.pipeline import Guard, Outcome, Parts
+from foretaste.serving.pipeline import Outcome
 from foretaste.storage.artifacts import Artifacts, ModelVersion
 from foretaste.storage.records import Page, Record, RecordKind, Records
 
@@ -53,8 +59,7 @@ class Engine:
         self.default_k = default_k
         self.metrics = metrics if metrics is not None else Metrics()
         self._executor = ThreadPoolExecutor(n_threads(), thread_name_prefix="foretaste-model")
-        self._loader = ThreadPoolExecutor(1, thread_name_prefix="foretaste-loader")
-        guard = Guard(on_change=self.metrics.set_breaker)
+        self._loader = ThreadPoolExecutor(2, thread_name_prefix="foretaste-loader")
         self._users = UserStates(records)
         self._started = time.monotonic()
         self._live = LiveModels(
@@ -66,7 +71,6 @@ class Engine:
             provisional=provisional,
             use_own_pipeline=use_own_pipeline,
             min_history=min_history,
-            parts=Parts(guard=guard),
         )
 
     async def __aenter__(self) -> "Engine":
@@ -158,7 +162,7 @@ class Engine:
         live = self._live.current
         given = clean_history(history, live.bundle.weights)
         query = _with_history(self._query(None, k, scenario, context, exclude), given)
-        outcome = await self._run(live, [query], category, explain)
+        outcome = await self._run(Arm(live), [query], category, explain)
         return self._answer_of(live, query, outcome, 0, actions=given.actions)
 
     async def similar_items(self, item_id: str, k: int | None = None, *, explain: bool = False) -> Answer:
@@ -172,13 +176,13 @@ class Engine:
         item_id = check_id(item_id, "item_id")
         live = self._live.current
         if item_id not in live.catalogue:
-            await self._live.refresh()
+            await self._live.refresh_items()
             live = self._live.current
         if item_id not in live.catalogue:
             raise UnknownItemError(f"item {item_id!r} is unknown", hint="add it with PUT /api/v1/items/{item_id}")
         query = replace(self._query(None, k, "similar", None, ()), exclude=frozenset({item_id}))
         outcome = await self._in_thread(similar_lists, live, item_id, query, explain)
-        self._observe(outcome)
+        self._count_failed(outcome)
         answer = self._answer_of(live, query, outcome, 0)
         return replace(answer, item_id=item_id)
 
@@ -189,7 +193,7 @@ class Engine:
         live = self._live.current
         query = self._query(None, k, kind, None, ())
         outcome = await self._in_thread(list_of_kind, live, kind, query, category, explain)
-        self._observe(outcome)
+        self._count_failed(outcome)
         return self._answer_of(live, query, outcome, 0)
 
     # --- records -------------------------------------------------------------------------------------------------
@@ -206,7 +210,7 @@ class Engine:
         """Insert or replace users or items; one result a record, in order."""
         results = await upsert_records(self.records, kind, raw, self.metrics)
         if kind == "item":
-            await self._live.refresh()
+            await self._live.refresh_items()
         return results
 
     async def get(self, kind: RecordKind, record_id: str) -> Record:
@@ -233,7 +237,7 @@ class Engine:
         if not await self.records.delete(kind, check_id(record_id, f"{kind}_id")):
             raise _unknown(kind, record_id)
         if kind == "item":
-            await self._live.refresh()
+            await self._live.refresh_items()
 
     # --- models --------------------------------------------------------------------------------------------------
 
@@ -241,18 +245,45 @@ class Engine:
         """All published versions, newest first, and the live one."""
         return await self.artifacts.versions(), await self.artifacts.live()
 
-    async def promote(self, version: str) -> ModelVersion:
+    async def promote(
+        self,
+        version: str,
+        steps: Sequence[Step] = (),
+        *,
+        guards: Mapping[str, Any] | None = None,
+        actor: str = "local",
+    ) -> ModelVersion:
         """Make a version live for all processes, after this one has loaded it and sent questions through it.
+
+        With ``steps`` (:func:`foretaste.serving.live.rollout.steps_of`) it is first compared aside or shown to a share
+        of the users, and goes live by itself when all is well; ``guards`` replace limits of the pipeline's.
 
         Raises:
             NotFoundError: no such version.
             CorruptStateError, ModelError: it cannot be served; the live one stays.
+            ConflictError: (with steps) it is live already.
         """
         described = await self.artifacts.get(version)
-        checked = await self._live.check(version)
-        await self.artifacts.set_live(version)
-        self._live.adopt(checked)
+        await self._live.promote(version, steps, guards=guards, actor=actor)
         return described
+
+    async def roll_back(self, to: str | None = None, *, actor: str = "local") -> None:
+        """Give up what is being rolled out, or make the version before (or ``to``) live again.
+
+        Raises:
+            NotFoundError: no such version.
+            ConflictError: there is nothing to go back to.
+        """
+        await self._live.roll_back(to, actor=actor)
+
+    def steps(self, *, shadow: bool, canary: float | None, seconds: float | None, hold: bool) -> tuple[Step, ...]:
+        """The steps of a rollout, with the lengths that the live pipeline configures where none is given."""
+        config = self._live.current.pipeline.config.rollout
+        return steps_of(config, shadow=shadow, canary=canary, seconds=seconds, hold=hold)
+
+    async def rollout(self) -> dict[str, Any]:
+        """Where the rollout stands: versions, step, limits, figures of both versions, and what happened before."""
+        return await self._live.status()
 
     async def refresh(self) -> None:
         """Look for a newer live version and changed items now instead of a moment later."""
@@ -310,18 +341,44 @@ class Engine:
     async def _answer(
         self, queries: Sequence[Query], *, category: str | None = None, explain: bool = False
     ) -> list[Answer]:
-        live = self._live.current
+        made: dict[int, Answer] = {}
+        for arm, places in self._live.arms([query.user_id for query in queries]):
+            part = [queries[place] for place in places]
+            answers = await self._live.answer(
+                arm, len(part), partial(self._answer_by, queries=part, category=category, explain=explain)
+            )
+            self._live.shadow(answers, partial(self._made_aside, queries=part, category=category))
+            made |= zip(places, answers, strict=True)
+        return [made[place] for place in range(len(queries))]
+
+    async def _answer_by(
+        self, arm: Arm, *, queries: Sequence[Query], category: str | None, explain: bool
+    ) -> list[Answer]:
+        """The lists of one arm: wholly from its models, catalogue and pipeline."""
         filled, failed, actions = [], [], []
         for query in queries:
-            history, store_failed = await self._history(query.user_id or "", live)
+            history, store_failed = await self._history(query.user_id or "", arm.live)
             filled.append(_with_history(query, history))
             failed.append(store_failed)
             actions.append(history.actions if history is not None else None)
-        outcome = await self._run(live, filled, category, explain)
-        return [
-            self._answer_of(live, query, outcome, b, store_failed=failed[b], actions=actions[b])
+        start = time.perf_counter()
+        outcome = await self._run(arm, filled, category, explain)
+        seconds = time.perf_counter() - start
+        answers = [
+            replace(
+                self._answer_of(arm.live, query, outcome, b, store_failed=failed[b], actions=actions[b]),
+                experiment=arm.experiment,
+            )
             for b, query in enumerate(filled)
         ]
+        self._live.seen(arm, answers, seconds)
+        return answers
+
+    async def _made_aside(self, arm: Arm, *, queries: Sequence[Query], category: str | None) -> list[Made]:
+        """The lists that an arm would give; nobody gets them, and no figure of the service counts them."""
+        filled = [_with_history(query, (await self._history(query.user_id or "", arm.live))[0]) for query in queries]
+        outcome = await self._in_thread(_recommend, arm.live, filled, category, False, executor=arm.executor)
+        return made_of_outcome(outcome, queries)
 
     async def _history(self, user_id: str, live: Live) -> tuple[History | None, bool]:
         """The user's history as the store has it now, and whether the store failed (then training data must do)."""
@@ -331,28 +388,28 @@ class Engine:
             self.metrics.count_store_error("user_state")
             log.warning("history_not_read", error=str(exc))
             return None, True
+        self._live.notice(state.stamp.shared)
         bundle = live.bundle
         history = history_of(state.events, bundle.weights, user_id=user_id, population=bundle.population)
         if history is not None and is_session_user(user_id):
             history = in_session(history, live.pipeline.config.session)
         return history, False
 
-    async def _run(self, live: Live, queries: Sequence[Query], category: str | None, explain: bool) -> Outcome:
-        start = time.perf_counter()
-        outcome = await self._in_thread(_recommend, live, queries, category, explain)
+    async def _run(self, arm: Arm, queries: Sequence[Query], category: str | None, explain: bool) -> Outcome:
+        live, start = arm.live, time.perf_counter()
+        outcome = await self._in_thread(_recommend, live, queries, category, explain, executor=arm.executor)
         self.metrics.observe_pipeline(_label(live, queries[0].scenario), time.perf_counter() - start)
-        self._observe(outcome)
+        self._count_failed(outcome)
         return outcome
 
-    async def _in_thread(self, work: Callable[..., Outcome], *arguments: Any) -> Outcome:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments)
+    async def _in_thread(
+        self, work: Callable[..., Outcome], *arguments: Any, executor: Executor | None = None
+    ) -> Outcome:
+        return await asyncio.get_running_loop().run_in_executor(executor or self._executor, work, *arguments)
 
-    def _observe(self, outcome: Outcome) -> None:
-        self.metrics.observe_stages(outcome.seconds)
+    def _count_failed(self, outcome: Outcome) -> None:
         for source in outcome.failed:
             self.metrics.count_source_error(source)
-        for source, why in {(skipped.source, skipped.why) for one in outcome.skipped for skipped in one}:
-            self.metrics.count_skipped(source, why)
 
     def _answer_of(
         self,
@@ -384,9 +441,7 @@ class Engine:
 
 def _recommend(live: Live, queries: Sequence[Query], category: str | None, explain: bool) -> Outcome:
     allowed = category_mask(live.catalogue, category)
-    return live.pipeline.run(
-        queries, live.bundle, catalogue=live.catalogue, allowed=allowed, explain=explain, in_time=True
-    )
+    return live.pipeline.run(queries, live.bundle, catalogue=live.catalogue, allowed=allowed, explain=explain)
 
 
 def _with_history(query: Query, history: History | None) -> Query:

@@ -2,7 +2,13 @@
 
 from urllib.parse import quote
 
+import pytest
+
+from foretaste.serving.config import parse_pipeline
+from foretaste.serving.training import train
+
 USER = "u-000"
+POPULAR = {"models": {"popular": {"kind": "popular"}}, "fallback": {"chain": ["popular"]}}
 LIST = f"/api/v1/recommendations/user/{USER}"
 
 
@@ -137,7 +143,7 @@ async def test_models_are_listed_and_promoted(client, engine):
     assert version["is_live"]
     assert version["version"] == listed["live"] == await engine.artifacts.live()
     promoted = await client.post(f"/api/v1/models/{listed['live']}/promote")
-    assert (promoted.status_code, promoted.json()) == (200, {"live": listed["live"]})
+    assert (promoted.status_code, promoted.json()["live"]) == (200, listed["live"])
     assert (await client.post("/api/v1/models/none/promote")).status_code == 404
 
 
@@ -189,3 +195,49 @@ async def test_the_page_needs_nothing_from_elsewhere(client):
     assert "Foretaste" in answer.text
     assert "http://" not in answer.text
     assert "https://" not in answer.text
+
+
+async def test_a_version_is_rolled_out_and_back_through_the_api(client, engine):
+    live = await engine.artifacts.live()
+    pipeline = parse_pipeline(POPULAR)
+    new = (await train(engine.records, engine.artifacts, pipeline, promote=False, evaluate=False)).version
+    begun = await client.post(f"/api/v1/models/{new}/promote", json={"canary": 0.5, "for_s": 600, "shadow": False})
+    assert (begun.status_code, begun.json()) == (200, {"live": live, "candidate": new, "stage": "canary"})
+    found = (await client.get("/api/v1/models/status")).json()
+    assert (found["stage"], found["share"], found["seconds"], found["next_stages"]) == ("canary", 0.5, 600, ["watch"])
+    assert found["history"][0]["actor"] == "api"
+    experiments = set()
+    for n in range(20):
+        answer = (await client.get(f"/api/v1/recommendations/user/u-{n:03d}")).json()
+        assert (answer["experiment"] == f"canary:{new}") == (answer["model_version"] == new)
+        experiments.add(answer["experiment"])
+    assert experiments == {None, f"canary:{new}"}
+    back = await client.post("/api/v1/models/rollback")
+    assert (back.status_code, back.json()) == (200, {"live": live, "candidate": None, "stage": "idle"})
+    again = await client.post("/api/v1/models/rollback", json={})
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "conflict")
+    swapped = await client.post(f"/api/v1/models/{new}/promote", content=b"")
+    assert swapped.json() == {"live": new, "candidate": None, "stage": "watch"}
+    named = await client.post("/api/v1/models/rollback", json={"to": live})
+    assert named.json()["live"] == live
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"canary": 2}, 422),
+        ({"canary": 0.1, "guards": {"no_such": 1}}, 422),
+        ({"canary": 0.1, "guards": {"min_samples": -1}}, 422),
+        ({"nonsense": 1}, 422),
+        ([1], 422),
+    ],
+)
+async def test_a_wrong_wish_for_a_rollout_is_refused_and_changes_nothing(client, engine, body, status):
+    live = await engine.artifacts.live()
+    new = (
+        await train(engine.records, engine.artifacts, parse_pipeline(POPULAR), promote=False, evaluate=False)
+    ).version
+    answer = await client.post(f"/api/v1/models/{new}/promote", json=body)
+    assert answer.status_code == status, answer.text
+    assert (await client.get("/api/v1/models/status")).json()["candidate"] is None
+    assert await engine.artifacts.live() == live

@@ -1,19 +1,18 @@
-"""The service itself: models, health, figures, and the page that shows it at work."""
+"""The service itself: health, figures, and the page that shows it at work."""
 
 from dataclasses import asdict
 from importlib.resources import files
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
 from foretaste.api.documents import errors
 from foretaste.api.errors import json_response
 from foretaste.api.routes.shared import engine_of
-from foretaste.schemas import Health, ModelList, Promoted
+from foretaste.schemas import Health
 from foretaste.serving.answers import Status
 
-models = APIRouter(prefix="/api/v1/models", tags=["models"])
 service = APIRouter(tags=["service"])
 _DOWN: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "It cannot answer now."}, **errors(500)}
 _PAGE_HEADERS = {
@@ -21,37 +20,6 @@ _PAGE_HEADERS = {
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
 }
-
-
-@models.get("", response_model=ModelList, responses=errors(500, 503), operation_id="list_models")
-async def list_models(request: Request) -> Response:
-    """All published versions, newest first, with what was measured when they were trained."""
-    versions, live = await engine_of(request).models()
-    rows = [
-        {
-            "version": version.version,
-            "is_live": version.version == live,
-            "created_at": version.created_at,
-            "models": list(version.models),
-            "metrics": version.metrics,
-            "data": version.data,
-            "size_bytes": version.size_bytes,
-        }
-        for version in versions
-    ]
-    return json_response({"live": live, "versions": rows})
-
-
-@models.post(
-    "/{version}/promote",
-    response_model=Promoted,
-    responses=errors(404, 409, 422, 500, 503, 507),
-    operation_id="promote_model",
-)
-async def promote(request: Request, version: Annotated[str, Path(examples=["20260102T030405-a1b2c3"])]) -> Response:
-    """Make a version live, after it was loaded and tried. **409**: it cannot be served; the live one stays."""
-    described = await engine_of(request).promote(version)
-    return json_response({"live": described.version})
 
 
 @service.get("/health", response_model=Health, responses=_DOWN, operation_id="health")

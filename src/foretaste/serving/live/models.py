@@ -1,41 +1,40 @@
-"""The live models: which version serves now, and how the next one is taken up without a request noticing."""
+"""The live models: which version serves whom now, and how the next one is taken up without a request noticing."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
 
-from foretaste.data import Query
 from foretaste.errors import ForetasteError, ModelError, StorageUnavailableError
+from foretaste.events import Event
 from foretaste.logs import get_logger
-from foretaste.models import Recommender
 from foretaste.monitoring import Metrics
+from foretaste.serving.answers import Answer
 from foretaste.serving.config import PipelineConfig, parse_pipeline
 from foretaste.serving.live.bundle import Bundle, empty_bundle, load
 from foretaste.serving.live.catalogue import Catalogue, changes
-from foretaste.serving.pipeline import Parts, Pipeline
+from foretaste.serving.live.rollout import Rollout
+from foretaste.serving.live.rollout_state import RolloutState, Step
+from foretaste.serving.live.serving import Arm, Live
+from foretaste.serving.live.trials import Make, MakeAside, Trials
+from foretaste.serving.live.warming import warm_up
+from foretaste.serving.pipeline import Pipeline
 from foretaste.storage.artifacts import Artifacts
 from foretaste.storage.records import Records
 
+T = TypeVar("T")
 POLL_S = 0.1
-"""How often the live version and the catalogue are looked up."""
+"""How often the live version and the catalogue are looked up when no request brings word of a change."""
 RETRY_S = 60.0
 """After this time a refused version is tried again."""
 PROVISIONAL_S = 1.0
 """Least time between two rebuilds of the baselines that serve before the first training."""
 log = get_logger(__name__)
 Provisional = Callable[[PipelineConfig], Awaitable[Bundle]]
-
-
-@dataclass(frozen=True)
-class Live:
-    """All that one request needs, taken once at its start: models, catalogue and pipeline that fit each other."""
-
-    bundle: Bundle
-    catalogue: Catalogue
-    pipeline: Pipeline
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,12 @@ class Refusal:
 
 
 class LiveModels:
-    """Follows the live version of the artifact store and the items of the record store.
+    """Follows the rollout, the live version of the artifact store and the items of the record store.
 
     ``current`` is replaced as one reference: a request that holds the old value finishes with it. A version that is
-    damaged or fails its warm-up is refused, and the one before stays.
+    damaged or fails its warm-up is refused, and the one before stays. A candidate is loaded beside it; :meth:`arm` says
+    who is served by which. ``generation`` grows whenever the same request might be answered otherwise for a reason in
+    this process (models, catalogue, rollout), so a cached list is valid for the generation that it was made in.
     """
 
     def __init__(
@@ -65,59 +66,263 @@ class LiveModels:
         provisional: Provisional | None = None,
         use_own_pipeline: bool = False,
         min_history: int = 1,
-        parts: Parts | None = None,
     ) -> None:
         self._records, self._artifacts, self._metrics, self._executor = records, artifacts, metrics, executor
         self._config = pipeline
         self._own_pipeline = use_own_pipeline
         self._min_history = min_history
-        self._parts = parts
         self._provisional = provisional
         self._counted_events = -1
         self._rebuild_after = 0.0
         self._lock = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        self._items_lock = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._shared = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._errors: dict[str, str] = {}
+        self.generation = 0
+        self.rollout = Rollout(records, artifacts, metrics=metrics, config=pipeline.rollout)
+        self._trials = Trials(self.rollout)
         bundle = empty_bundle()
-        self.current = Live(bundle, Catalogue(bundle.items), self._pipeline(pipeline))
+        self._current = Live(bundle, Catalogue(bundle.items), Pipeline(pipeline, min_history=min_history))
+        self._candidate: Live | None = None
+        self._kept: Live | None = None
         self.refused: Refusal | None = None
-        self.store_error: str | None = None
 
-    def _pipeline(self, config: PipelineConfig) -> Pipeline:
-        return Pipeline(config, min_history=self._min_history, parts=self._parts)
+    @property
+    def store_error(self) -> str | None:
+        """Why models or items could not be followed last; None when they could."""
+        return next(iter(self._errors.values()), None)
+
+    @property
+    def current(self) -> Live:
+        """What serves everybody who is in no canary."""
+        return self._current
+
+    @property
+    def candidate(self) -> Live | None:
+        """The loaded version that is being rolled out."""
+        return self._candidate
 
     async def start(self) -> None:
         """Load what is live now, then keep following."""
         await self.refresh()
-        self._task = asyncio.create_task(self._follow(), name="foretaste-live-models")
+        self._tasks = [
+            asyncio.create_task(self._follow(), name="foretaste-live-models"),
+            asyncio.create_task(self._follow_items(), name="foretaste-live-items"),
+        ]
 
     async def close(self) -> None:
         """Stop following."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._trials.close()
 
     async def _follow(self) -> None:
         while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), POLL_S)
+            self._wake.clear()
+            async with self._lock, self._reporting("models"):
+                await self._follow_rollout()
+
+    async def _follow_items(self) -> None:
+        while True:  # a task of its own: loading a version takes seconds
             await asyncio.sleep(POLL_S)
-            await self.refresh()
+            await self.refresh_items()
+
+    def notice(self, shared: int) -> None:
+        """A request saw this counter of shared values: when it has moved on, look at once what changed."""
+        if shared != self._shared:
+            self._shared = shared
+            self._wake.set()
+
+    # --- who is served by what -----------------------------------------------------------------------------------
+
+    def arm(self, user_id: str | None) -> Arm:
+        """What answers this user: the same version for as long as the canary's share does not change."""
+        if self._candidate is not None and self._trials.is_in_canary(user_id):
+            return self._trials.canary(self._candidate)
+        return Arm(self._current)
+
+    def arms(self, user_ids: Sequence[str | None]) -> list[tuple[Arm, list[int]]]:
+        """A batch divided by what answers: each arm with the places of its users."""
+        usual, candidate = Arm(self._current), self._candidate
+        if candidate is None:
+            return [(usual, list(range(len(user_ids))))]
+        inside = [self._trials.is_in_canary(user_id) for user_id in user_ids]
+        divided = (
+            (usual, [place for place, is_in in enumerate(inside) if not is_in]),
+            (self._trials.canary(candidate), [place for place, is_in in enumerate(inside) if is_in]),
+        )
+        return [(arm, places) for arm, places in divided if places]
+
+    async def answer(self, arm: Arm, n: int, make: Make) -> list[Answer]:
+        """The ``n`` lists of one arm; when a canary fails or is late, those of the version that serves the others."""
+        if arm.experiment is None:
+            return await make(arm)
+        answers = await self._trials.attempt(arm, n, make)
+        return answers if answers is not None else await make(Arm(self._current))
+
+    def shadow(self, answers: Sequence[Answer], make: MakeAside) -> None:
+        """Perhaps let the candidate answer the same questions aside, and compare; the request does not wait."""
+        if self._candidate is not None:
+            self._trials.shadow(self._candidate, answers, make)
+
+    def seen(self, arm: Arm, answers: Sequence[Answer], seconds: float) -> None:
+        """Lists of an arm are ready; ``seconds`` is the time that the pipeline took for all of them."""
+        self._trials.seen(arm, answers, seconds)
+
+    def on_events(self, events: Sequence[Event]) -> None:
+        """Clicks on lists, for the comparison of a canary with the others."""
+        self._trials.on_events(events)
+
+    # --- what people ask for -------------------------------------------------------------------------------------
+
+    async def promote(
+        self, version: str, steps: Sequence[Step] = (), *, guards: Mapping[str, Any] | None = None, actor: str
+    ) -> None:
+        """Load and try a version, then roll it out in steps, or make it live at once when there are none.
+
+        Raises:
+            NotFoundError: no such version.
+            CorruptStateError, ModelError: it cannot be served; nothing changes.
+            ConflictError: it is live already, or (with steps) nothing is.
+            ConfigurationError: a guard is wrong.
+        """
+        async with self._lock:
+            checked = await self.check(version)
+            if steps:
+                await self.rollout.begin(version, steps, guards=guards or {}, actor=actor)
+                self._set_candidate(await self._fitted(checked))
+            else:
+                await self.rollout.swap(version, actor=actor)
+                self.adopt(await self._fitted(checked))
+            self.refused = None
+            await self._follow_rollout()
+
+    async def roll_back(self, to: str | None = None, *, why: str = "asked for", actor: str) -> None:
+        """Give up what is being rolled out, or go back to the version before or to ``to``.
+
+        Raises:
+            NotFoundError: no such version.
+            ConflictError: there is nothing to go back to.
+            CorruptStateError, ModelError: ``to`` cannot be served; nothing changes.
+        """
+        async with self._lock:
+            if to is not None:
+                await self.check(to)
+            await self.rollout.roll_back(to, why=why, actor=actor)
+            await self._follow_rollout()
+
+    async def status(self) -> dict[str, Any]:
+        """Where the rollout stands, and what this process refused."""
+        refused = self.refused
+        return {
+            **await self.rollout.status(),
+            "refused": {"version": refused.version, "why": refused.why} if refused is not None else None,
+        }
+
+    # --- following -----------------------------------------------------------------------------------------------
 
     async def refresh(self) -> None:
         """Take up a newer version and changed items, if there are any; never raises for a store or a model."""
-        async with self._lock:
-            try:
-                wanted = await self._artifacts.live()
-                await self._follow_items()
-                if wanted is not None and wanted != self.current.bundle.version and not self._is_refused(wanted):
-                    await self._take_up(wanted)
-                elif wanted is None and self.current.bundle.version is None:
-                    await self._rebuild_provisional()
-                self.store_error = None
-            except ForetasteError as exc:
-                if self.store_error != str(exc):
-                    log.warning("refresh_failed", error=str(exc))
-                self._metrics.count_store_error("refresh")
-                self.store_error = str(exc)
+        await self.refresh_items()
+        async with self._lock, self._reporting("models"):
+            await self._follow_rollout()
+
+    async def refresh_items(self) -> None:
+        """Take up changed items alone: no version that is being loaded is waited for."""
+        async with self._items_lock, self._reporting("items"):
+            before = self._current.catalogue
+            changed = await changes(self._records, before.version)
+            if not changed:
+                return
+            after = await self._in_loader(lambda: before.changed(changed).prepare())
+            while self._current.bundle.items is not after.model_items:  # other models went live meanwhile
+                after = await self._in_loader(partial(_catalogue_for, after, self._current.bundle))
+            self._current = replace(self._current, catalogue=after)
+            self.generation += 1
+            self._metrics.set_catalogue(int(after.allowed.sum()))
+            if self._candidate is not None:
+                self._set_candidate(await self._fitted(self._candidate))
+
+    @asynccontextmanager
+    async def _reporting(self, what: str) -> AsyncIterator[None]:
+        try:
+            yield
+            self._errors.pop(what, None)
+        except ForetasteError as exc:
+            if self._errors.get(what) != str(exc):
+                log.warning("refresh_failed", what=what, error=str(exc))
+            self._metrics.count_store_error("refresh")
+            self._errors[what] = str(exc)
+
+    async def _follow_rollout(self) -> None:
+        """Do what the shared state says: serve its live version, hold its candidate, and judge."""
+        await self._follow_live(await self.rollout.read())
+        await self._follow_candidate(self.rollout.state)
+        state = self.rollout.state
+        if self._trials.take(state):
+            self.generation += 1
+        if state.stage != "watch":
+            self._kept = None
+        if await self._trials.judge():
+            self._wake.set()
+
+    async def _follow_live(self, state: RolloutState) -> None:
+        wanted, serving = state.live, self._current.bundle.version
+        if wanted is None:
+            if serving is None:
+                await self._rebuild_provisional()
+        elif wanted != serving and not self._is_refused(wanted):
+            live = await self._accepted(wanted)
+            if live is not None:
+                self.adopt(await self._fitted(live))
+
+    async def _follow_candidate(self, state: RolloutState) -> None:
+        wanted, held = state.candidate, self._candidate
+        if wanted is None:
+            self._set_candidate(None)
+        elif (held is None or held.bundle.version != wanted) and not self._is_refused(wanted):
+            self._set_candidate(None)
+            live = await self._accepted(wanted)
+            if live is not None:
+                self._set_candidate(await self._fitted(live))
+
+    def _set_candidate(self, candidate: Live | None) -> None:
+        if candidate is not self._candidate:
+            self._candidate = candidate
+            self.generation += 1
+
+    # --- loading -------------------------------------------------------------------------------------------------
+
+    def _is_refused(self, version: str) -> bool:
+        refused = self.refused
+        return refused is not None and refused.version == version and time.monotonic() - refused.at < RETRY_S
+
+    async def _accepted(self, version: str) -> Live | None:
+        """A version that may serve, or None when it is refused: then it is withdrawn for all workers."""
+        try:
+            return await self._ready(version)
+        except StorageUnavailableError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - a bad version must not stop the service; it is logged, counted, shown
+            why = str(exc) if isinstance(exc, ForetasteError) else f"{type(exc).__name__}: {exc}"
+        self.refused = Refusal(version, why, time.monotonic())
+        self._metrics.count_load("refused")
+        serving = self._current.bundle.version
+        log.error("model_refused", version=version, error=why, serving=serving)
+        await self.rollout.refuse(version, why, serving=serving)
+        return None
+
+    async def _ready(self, version: str) -> Live:
+        """A version that is at hand, or loaded and tried now."""
+        for live in (self._current, self._candidate, self._kept):
+            if live is not None and live.bundle.version == version:
+                return live
+        return await self.check(version)
 
     async def check(self, version: str) -> Live:
         """Load and warm up a version without making it live.
@@ -131,53 +336,43 @@ class LiveModels:
         config = self._config
         if described.pipeline and not self._own_pipeline:
             config = parse_pipeline(described.pipeline, origin=f"pipeline of version {version}")
-        pipeline = self._pipeline(config)
-        catalogue = self.current.catalogue
+        pipeline = Pipeline(config, min_history=self._min_history)
+        catalogue = self._current.catalogue
 
         def prepare() -> Live:
             bundle = load(folder, described)
-            live = Live(bundle, catalogue.for_models(bundle.items, bundle.trained_at).prepare(), pipeline)
+            live = Live(bundle, _catalogue_for(catalogue, bundle), pipeline)
             warm_up(live)
             return live
 
-        return await asyncio.get_running_loop().run_in_executor(self._executor, prepare)
+        return await self._in_loader(prepare)
+
+    async def _fitted(self, live: Live) -> Live:
+        """``live`` with the items as they are now; between its return and the next ``await`` nothing can change."""
+        while live.catalogue.version != self._current.catalogue.version:
+            catalogue = await self._in_loader(partial(_catalogue_for, self._current.catalogue, live.bundle))
+            live = replace(live, catalogue=catalogue)
+        return live
+
+    async def _in_loader(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     def adopt(self, live: Live) -> None:
-        """Serve with ``live`` from the next request on."""
-        if live.catalogue.version != self.current.catalogue.version:
-            facts = self.current.catalogue
-            live = replace(live, catalogue=facts.for_models(live.bundle.items, live.bundle.trained_at).prepare())
-        self.current = live
+        """Serve with ``live``, whose items are up to date, from the next request on."""
+        before = self._current
+        if live is before:
+            return
+        self._kept = before if before.bundle.version is not None else None
+        self._current = live
+        self._set_candidate(None)
+        self.generation += 1
+        self.rollout.config = live.pipeline.config.rollout
         self._metrics.set_catalogue(int(live.catalogue.allowed.sum()))
         if live.bundle.version is not None:
             self.refused = None
             self._metrics.count_load("loaded")
             self._metrics.set_model(live.bundle.version, time.time())
             log.info("model_live", version=live.bundle.version, models=sorted(live.bundle.models))
-
-    def _is_refused(self, version: str) -> bool:
-        refused = self.refused
-        return refused is not None and refused.version == version and time.monotonic() - refused.at < RETRY_S
-
-    async def _take_up(self, version: str) -> None:
-        try:
-            self.adopt(await self.check(version))
-        except StorageUnavailableError:
-            raise
-        except Exception as exc:  # noqa: BLE001 - a bad version must not stop the service; it is logged, counted, shown
-            why = str(exc) if isinstance(exc, ForetasteError) else f"{type(exc).__name__}: {exc}"
-            self.refused = Refusal(version, why, time.monotonic())
-            self._metrics.count_load("refused")
-            log.error("model_refused", version=version, error=why, serving=self.current.bundle.version)
-
-    async def _follow_items(self) -> None:
-        before = self.current.catalogue
-        changed = await changes(self._records, before.version)
-        if changed:
-            loop = asyncio.get_running_loop()
-            after = await loop.run_in_executor(self._executor, lambda: before.changed(changed).prepare())
-            self.current = replace(self.current, catalogue=after)
-            self._metrics.set_catalogue(int(after.allowed.sum()))
 
     async def _rebuild_provisional(self) -> None:
         """Before the first training: baselines over the events that are there, built again when more have come."""
@@ -194,43 +389,12 @@ class LiveModels:
             return
         self._counted_events = count
         self._rebuild_after = time.monotonic() + max(PROVISIONAL_S, 10 * (time.monotonic() - start))
-        catalogue = self.current.catalogue.for_models(bundle.items, bundle.trained_at)
-        self.adopt(Live(bundle, catalogue.prepare(), self.current.pipeline))
+        fitting = await self._in_loader(partial(_catalogue_for, self._current.catalogue, bundle))
+        self.adopt(await self._fitted(Live(bundle, fitting, self._current.pipeline)))
 
 
-def warm_up(live: Live) -> None:
-    """Send every kind of question through the pipeline, so that kernels are compiled and faults show.
-
-    Raises:
-        ModelError: a model raised, or a list that must not be empty is.
-    """
-    bundle, pipeline = live.bundle, live.pipeline
-    users = bundle.users.ids.head(1).to_list()
-    items = tuple(bundle.items.ids.head(3).to_list())
-    for scenario in ("default", *pipeline.config.scenarios):
-        questions = [
-            [Query(user_id=user, k=5, scenario=scenario) for user in users],
-            [Query(history=items, history_weights=(1.0,) * len(items), k=5, scenario=scenario)],
-            [Query(k=5, scenario=scenario)],
-        ]
-        for queries in filter(None, questions):
-            outcome = pipeline.run(queries, bundle, catalogue=live.catalogue, explain=True)
-            if outcome.failed:
-                raise ModelError(f"model {outcome.failed[0]!r} of version {bundle.version} failed its warm-up")
-            if len(bundle.items) > len(items) and live.catalogue.allowed.sum() > len(items) + 1:
-                _check_not_empty(int(outcome.lists.lengths.min()), str(bundle.version))
-    for name, model in bundle.models.items():
-        _warm_up_similar(name, model, items[:1])
+def _catalogue_for(catalogue: Catalogue, bundle: Bundle) -> Catalogue:
+    return catalogue.for_models(bundle.items, bundle.trained_at).prepare()
 
 
-def _check_not_empty(length: int, version: str) -> None:
-    if length == 0:
-        raise ModelError(f"version {version} gives empty lists", hint="train again, or look at its data")
-
-
-def _warm_up_similar(name: str, model: Recommender, items: tuple[str, ...]) -> None:
-    if model.finds_similar_items and items:
-        try:
-            model.similar_items(items, 5)
-        except Exception as exc:
-            raise ModelError(f"model {name!r} failed its warm-up: {type(exc).__name__}: {exc}") from exc
+__all__ = ["Live", "LiveModels", "Provisional", "Refusal"]

@@ -3,7 +3,7 @@
 import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from foretaste.data import Population
@@ -144,9 +144,11 @@ class UserStates:
             StorageError: the store cannot be read.
         """
         cached = self._states.get(user_id)
-        if cached is not None and cached.stamp.user == (await self._records.stamp(user_id)).user:
-            self._states.move_to_end(user_id)
-            return cached
+        if cached is not None:
+            stamp = await self._records.stamp(user_id)
+            if cached.stamp.user == stamp.user:
+                self._states.move_to_end(user_id)
+                return cached if cached.stamp == stamp else replace(cached, stamp=stamp)
         state = await self._records.user_state(user_id, limit=HISTORY_LIMIT)
         self._states[user_id] = state
         if len(self._states) > self._most:
