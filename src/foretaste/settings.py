@@ -2,13 +2,14 @@
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from foretaste.errors import ConfigurationError
 
-_MAY_HOLD_SECRETS = {"SECRET_KEY", "DATABASE_URL", "ARTIFACT_URL"}
+_MAY_HOLD_SECRETS = {"SECRET_KEY", "DATABASE_URL", "ARTIFACT_URL", "REDIS_URL", "REDIS_PASSWORD"}
 """Variables whose values are not repeated in errors: a URL may hold a password."""
 
 
@@ -26,6 +27,17 @@ class Settings(BaseSettings):
     """Record store; empty means SQLite in ``foretaste_home``."""
     artifact_url: str = ""
     """Where models are kept; empty means a folder in ``foretaste_home``."""
+    redis_url: str = ""
+    """Second tier of the cache: ``redis://host:6379/0``; empty means none, unless ``redis_host`` is set."""
+    redis_host: str = ""
+    redis_port: int = Field(default=6379, ge=1, le=65535)
+    redis_password: SecretStr | None = None
+    cache_ttl_s: float = Field(default=60.0, ge=0, le=86_400)
+    """Longest time for which a list is kept when nothing changes; 0 keeps none."""
+    cache_max_bytes: int = Field(default=256_000_000, ge=0)
+    """Memory for lists in each process."""
+    cache_max_entries: int = Field(default=200_000, ge=0)
+    """Lists in each process."""
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=0, le=65535)
     workers: int = Field(default=1, ge=1, le=256)
@@ -59,6 +71,14 @@ class Settings(BaseSettings):
     def artifacts_url(self) -> str:
         """URL of the artifact store."""
         return self.artifact_url or f"file://{(self.foretaste_home / 'models').resolve()}"
+
+    @property
+    def cache_url(self) -> str:
+        """URL of the cache that processes share; empty for none."""
+        if self.redis_url or not self.redis_host:
+            return self.redis_url
+        secret = quote(self.redis_password.get_secret_value(), safe="") if self.redis_password is not None else ""
+        return f"redis://{f':{secret}@' if secret else ''}{self.redis_host}:{self.redis_port}/0"
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from foretaste import __version__
 from foretaste.api import documents, errors
+from foretaste.api.hot import Hot, HotMiddleware
 from foretaste.api.middleware import RequestMiddleware
 from foretaste.api.routes import interactions, models, recommendations, records, service, sessions
 from foretaste.serving.bootstrap import open_engine
@@ -52,6 +53,8 @@ def create_app(source: Engine | Settings | None = None, *, max_body_bytes: int |
         app.state.engine.metrics.observe_request(method, route, status, seconds)
 
     app.add_middleware(RequestMiddleware, observe=observe, max_body_bytes=limit)
+    app.state.hot = Hot(app.state, max_body_bytes=limit)
+    app.add_middleware(HotMiddleware, hot=app.state.hot)
     errors.install(app)
     for router in (
         sessions.router,

@@ -19,7 +19,15 @@ async def read_json(request: Request) -> Any:
     Raises:
         MalformedBodyError: it is no JSON; says where.
     """
-    content = await request.body()
+    return decoded(await request.body())
+
+
+def decoded(content: bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        MalformedBodyError: it is no JSON; says where.
+    """
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as exc:
@@ -56,7 +64,15 @@ async def read_batch(request: Request, key: str) -> list[Any]:
     Raises:
         MalformedBodyError, InvalidRequestError: no record, or too many.
     """
-    value = await read_json(request)
+    return records_of(await read_json(request), key)
+
+
+def records_of(value: Any, key: str) -> list[Any]:
+    """The records in a decoded body, as :func:`read_batch` takes them.
+
+    Raises:
+        InvalidRequestError: no record, or too many.
+    """
     if isinstance(value, dict) and key in value:
         value = value[key]
         if not isinstance(value, list):

@@ -52,6 +52,20 @@ def error_response(error: ForetasteError, request_id: str, *, headers: Mapping[s
     return json_response(body, status=STATUS.get(error.code, error.http_status), headers=headers)
 
 
+def refusal(error: ForetasteError, request_id: str) -> Response:
+    """The answer to a request that failed with an error of ours; one of the service's own is logged."""
+    if error.http_status >= 500:
+        log.warning("request_failed", code=error.code, error=str(error))
+    return error_response(error, request_id, headers={"Retry-After": "1"} if error.http_status == 503 else None)
+
+
+def unexpected(error: Exception, request_id: str) -> Response:
+    """The answer to a request that failed with an error nobody foresaw; call it where the error is handled."""
+    log.exception("unexpected_error", error=f"{type(error).__name__}: {error}")
+    shown = ForetasteError("an unexpected error happened", hint=f"look for {request_id} in the log")
+    return error_response(shown, request_id)
+
+
 def error_body(code: str, message: str, hint: str, details: Mapping[str, Any], request_id: str) -> dict[str, Any]:
     """The body of an error."""
     detail = {"code": code, "message": _clean(message), "hint": _clean(hint), "details": details}
@@ -78,10 +92,7 @@ def install(app: FastAPI) -> None:
 
     def known(request: Request, exc: Exception) -> Response:
         assert isinstance(exc, ForetasteError)
-        if exc.http_status >= 500:
-            log.warning("request_failed", code=exc.code, error=str(exc))
-        headers = {"Retry-After": "1"} if exc.http_status == 503 else None
-        return error_response(exc, request_id(request), headers=headers)
+        return refusal(exc, request_id(request))
 
     def invalid(request: Request, exc: Exception) -> Response:
         assert isinstance(exc, RequestValidationError)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from foretaste.api.errors import BodyTooLargeError, error_response
+from foretaste.api.errors import BodyTooLargeError, error_response, unexpected
 from foretaste.errors import ForetasteError
 from foretaste.logs import get_logger
 
@@ -54,11 +54,10 @@ class RequestMiddleware:
                     raise
                 await error_response(exc, request_id)(scope, receive, answer)
             except Exception as exc:  # the last place where an answer can be given
-                log.exception("unexpected_error", error=f"{type(exc).__name__}: {exc}")
+                response = unexpected(exc, request_id)
                 if has_started:
                     raise
-                unexpected = ForetasteError("an unexpected error happened", hint=f"look for {request_id} in the log")
-                await error_response(unexpected, request_id)(scope, receive, answer)
+                await response(scope, receive, answer)
             finally:
                 method = scope["method"] if scope["method"] in _METHODS else "other"
                 self._observe(method, _route(scope), status, time.perf_counter() - start)
@@ -81,10 +80,13 @@ class RequestMiddleware:
 def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id":
-            text = value.decode("latin-1")
-            if _REQUEST_ID.fullmatch(text):
-                return str(text)
+            return sensible_request_id(value.decode("latin-1")) or uuid.uuid4().hex[:16]
     return uuid.uuid4().hex[:16]
+
+
+def sensible_request_id(text: str | None) -> str | None:
+    """The id that a caller gave its request, when it is one that may stand in logs."""
+    return text if text is not None and _REQUEST_ID.fullmatch(text) else None
 
 
 def _check_length(scope: Scope, limit: int) -> None:

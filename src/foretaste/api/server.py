@@ -84,12 +84,13 @@ def free_port(host: str = "127.0.0.1") -> int:
 def app_from_environment() -> Any:
     """The application of a worker process, from the settings that its parent left in the environment."""
     from foretaste.api.app import create_app
+    from foretaste.api.rsgi import Front
     from foretaste.serving.bootstrap import start_logs
 
     settings = load_settings(**json.loads(os.environ[_SETTINGS_VARIABLE]))
     start_logs(settings)
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), name="foretaste-parent", daemon=True).start()
-    return create_app(settings)
+    return Front(create_app(settings), runs_lifespan=True)
 
 
 def _end_with_parent(parent: int) -> None:
@@ -107,15 +108,17 @@ def _serve_here(settings: Settings) -> None:
     from granian.server.embed import Server
 
     from foretaste.api.app import create_app
+    from foretaste.api.rsgi import Front
     from foretaste.serving.bootstrap import open_engine
 
     async def run() -> None:
         async with open_engine(settings) as engine:
             server = Server(
-                create_app(engine, max_body_bytes=settings.max_body_bytes),
+                Front(create_app(engine, max_body_bytes=settings.max_body_bytes), runs_lifespan=False),
                 address=settings.api_host,
                 port=settings.api_port,
-                interface=Interfaces.ASGINL,
+                interface=Interfaces.RSGI,
+                websockets=False,
                 log_enabled=False,
                 backlog=1024,
             )
@@ -148,7 +151,8 @@ def _serve_workers(settings: Settings) -> None:
         "foretaste.api.server:app_from_environment",
         address=settings.api_host,
         port=settings.api_port,
-        interface=Interfaces.ASGI,
+        interface=Interfaces.RSGI,
+        websockets=False,
         workers=settings.workers,
         factory=True,
         log_enabled=False,

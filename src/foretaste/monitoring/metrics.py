@@ -1,6 +1,6 @@
 """Counters and histograms of one engine."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
@@ -74,6 +74,17 @@ class Metrics:
         """One answered HTTP request; ``route`` is the pattern, not the path."""
         self._requests.labels(method, route, str(status)).inc()
         self._latency.labels(method, route).observe(seconds)
+
+    def request_observer(self, method: str, route: str, status: int) -> Callable[[float], None]:
+        """What :meth:`observe_request` does for one route and status, with the labels looked up once."""
+        count = self._requests.labels(method, route, str(status)).inc
+        time = self._latency.labels(method, route).observe
+
+        def observe(seconds: float) -> None:
+            count()
+            time(seconds)
+
+        return observe
 
     def observe_list(self, *, scenario: str, fallback: str, sources: Iterable[str], degraded: bool) -> None:
         """One answered list; ``sources`` has one entry an item."""

@@ -1,16 +1,21 @@
 """From settings to a running engine: the one place below the entry points that reads them."""
 
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from foretaste.logs import configure_logs
 from foretaste.models.threads import blas_threads
+from foretaste.serving.cache import CacheLimits, SharedLists
 from foretaste.serving.config import PipelineConfig, load_pipeline
 from foretaste.serving.engine import Engine
 from foretaste.serving.live.bundle import Bundle
 from foretaste.settings import Settings
 from foretaste.storage.artifacts import Artifacts, open_artifacts
+from foretaste.storage.cache import GuardedCache, open_cache
 from foretaste.storage.records import Records, open_records
 
 
@@ -63,17 +68,32 @@ async def _engine(settings: Settings, pipeline: PipelineConfig, stores: Stores) 
 
         return await baselines(stores.records, config)
 
-    engine = Engine(
-        stores.records,
-        stores.artifacts,
-        pipeline,
-        default_k=settings.default_recommendation_count,
-        min_history=settings.min_interactions_for_cf,
-        use_own_pipeline=settings.pipeline_file is not None,
-        provisional=provisional,
-    )
-    async with engine:
-        yield engine
+    async with AsyncExitStack() as stack:
+        shared = None
+        if settings.cache_url:
+            cache = GuardedCache(await stack.enter_async_context(open_cache(settings.cache_url)))
+            stack.push_async_callback(cache.drain)
+            shared = SharedLists(cache, namespace=_installation(settings), ttl_s=settings.cache_ttl_s)
+        engine = Engine(
+            stores.records,
+            stores.artifacts,
+            pipeline,
+            default_k=settings.default_recommendation_count,
+            min_history=settings.min_interactions_for_cf,
+            use_own_pipeline=settings.pipeline_file is not None,
+            provisional=provisional,
+            cache=CacheLimits(settings.cache_ttl_s, settings.cache_max_entries, settings.cache_max_bytes),
+            shared_lists=shared,
+        )
+        yield await stack.enter_async_context(engine)
+
+
+def _installation(settings: Settings) -> str:
+    """What tells this installation from others that use the same cache: its record store."""
+    url = urlsplit(settings.records_url)
+    if url.scheme == "sqlite":  # a file of this machine
+        return f"{socket.gethostname()} {Path(url.path).resolve()}"
+    return f"{url.scheme} {url.hostname} {url.port} {url.path}"
 
 
 def pipeline_of(settings: Settings) -> PipelineConfig:

@@ -18,6 +18,7 @@ from foretaste.models.threads import n_threads
 from foretaste.monitoring import Metrics
 from foretaste.serving.answers import Answer, Status, WriteResult
 from foretaste.serving.asking import answer_of, category_mask, clean_history, list_of_kind, similar_lists
+from foretaste.serving.cache import Asked, CacheCollector, CachedLists, CacheLimits, SharedLists
 from foretaste.serving.cold.sessions import in_session
 from foretaste.serving.collect import record_events, upsert_records
 from foretaste.serving.config import Kind, PipelineConfig
@@ -54,6 +55,8 @@ class Engine:
         use_own_pipeline: bool = False,
         provisional: Provisional | None = None,
         metrics: Metrics | None = None,
+        cache: CacheLimits | None = None,
+        shared_lists: SharedLists | None = None,
     ) -> None:
         self.records, self.artifacts = records, artifacts
         self.default_k = default_k
@@ -72,6 +75,17 @@ class Engine:
             use_own_pipeline=use_own_pipeline,
             min_history=min_history,
         )
+
+        limits = cache if cache is not None else CacheLimits()
+        self.lists = CachedLists(
+            records,
+            self._make_list,
+            live_for=lambda user_id: self._live.arm(user_id).live,
+            refresh=self._live.refresh,
+            limits=limits,
+            shared=shared_lists,
+        )
+        CacheCollector(self.metrics.registry, self.lists)
 
     async def __aenter__(self) -> "Engine":
         await self._live.start()
@@ -394,6 +408,19 @@ class Engine:
         if history is not None and is_session_user(user_id):
             history = in_session(history, live.pipeline.config.session)
         return history, False
+
+    async def _make_list(self, subject: str, asked: Asked) -> Answer:
+        """What the caches keep: a user's list, or what resembles an item."""
+        if asked.kind == "similar":
+            return await self.similar_items(subject, asked.k, explain=asked.explain)
+        return await self.recommend(
+            subject,
+            asked.k,
+            scenario=asked.scenario,
+            exclude=asked.exclude,
+            category=asked.category,
+            explain=asked.explain,
+        )
 
     async def _run(self, arm: Arm, queries: Sequence[Query], category: str | None, explain: bool) -> Outcome:
         live, start = arm.live, time.perf_counter()

@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from foretaste.api.bodies import read_batch
 from foretaste.api.documents import body, errors
+from foretaste.api.errors import request_id
 from foretaste.api.routes.shared import batch_answer, engine_of
 from foretaste.schemas import BatchResult, Interaction, InteractionBatch
 
@@ -29,4 +30,4 @@ async def record_interactions(request: Request) -> Response:
     """
     raw = await read_batch(request, "interactions")
     results = await engine_of(request).record_events(raw)
-    return batch_answer(request, results, "interactions")
+    return batch_answer(request_id(request), results, "interactions")

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from foretaste.api.bodies import read_batch, read_json
 from foretaste.api.documents import body, errors
-from foretaste.api.errors import InvalidRequestError, json_response
+from foretaste.api.errors import InvalidRequestError, json_response, request_id
 from foretaste.api.routes.shared import batch_answer, engine_of
 from foretaste.schemas import (
     BatchResult,
@@ -48,7 +48,7 @@ def router_of(kind: Kind, fields: type[BaseModel], record: type[BaseModel], batc
         values = {name: part for name, part in value.items() if name not in _ids(kind)}
         results = await engine_of(request).upsert(kind, [{**values, f"{kind}_id": record_id}])
         if results[0].status == "rejected":
-            return batch_answer(request, results, f"{kind}s")
+            return batch_answer(request_id(request), results, f"{kind}s")
         return json_response(_stored(await engine_of(request).get(kind, str(results[0].record_id))))
 
     @router.post(
@@ -64,7 +64,7 @@ def router_of(kind: Kind, fields: type[BaseModel], record: type[BaseModel], batc
     )
     async def post(request: Request) -> Response:
         raw = await read_batch(request, f"{kind}s")
-        return batch_answer(request, await engine_of(request).upsert(kind, raw), f"{kind}s")
+        return batch_answer(request_id(request), await engine_of(request).upsert(kind, raw), f"{kind}s")
 
     @router.get(
         "",

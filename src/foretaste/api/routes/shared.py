@@ -1,6 +1,5 @@
 """What several routes need."""
 
-from dataclasses import asdict
 from typing import Annotated, Any, cast
 
 from fastapi import Query, Request
@@ -8,6 +7,7 @@ from starlette.responses import Response
 
 from foretaste.api.errors import error_body, json_response, request_id
 from foretaste.serving.answers import Answer, WriteResult
+from foretaste.serving.cache import TAIL, head_of
 from foretaste.serving.engine import Engine
 
 Limit = Annotated[int | None, Query(ge=1, le=1000, description="Length of the list.", examples=[10])]
@@ -26,17 +26,17 @@ def engine_of(request: Request) -> Engine:
 
 def answered(request: Request, answer: Answer) -> Response:
     """A list as an answer."""
-    return json_response({**asdict(answer), "request_id": request_id(request)})
+    return Response(head_of(answer) + request_id(request).encode() + TAIL, media_type="application/json")
 
 
-def batch_answer(request: Request, results: list[WriteResult], what: str) -> Response:
+def batch_answer(identity: str, results: list[WriteResult], what: str) -> Response:
     """What became of a batch: 200 when nothing was rejected, 207 when some were, 422 when all were."""
     rows = [_result(result) for result in results]
     rejected = sum(result.status == "rejected" for result in results)
     if rejected == len(results):
         first = results[0]
         message = first.message if rejected == 1 else f"all {rejected} {what} were rejected; the first: {first.message}"
-        body = error_body(first.code, message, first.hint, {"results": rows}, request_id(request))
+        body = error_body(first.code, message, first.hint, {"results": rows}, identity)
         return json_response(body, status=422)
     counts = {
         "stored": sum(result.status == "stored" for result in results),
