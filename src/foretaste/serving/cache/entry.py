@@ -17,7 +17,18 @@ _OVERHEAD = 600
 class Entry:
     """A list as bytes up to the request's id, which is new in every answer: ``head + id + TAIL`` is the body."""
 
-    __slots__ = ("good_until", "head", "item_ids", "items", "made_at", "recommendation_id", "stamp", "variant")
+    __slots__ = (
+        "checked_at",
+        "good_until",
+        "head",
+        "item_ids",
+        "items",
+        "made_at",
+        "recommendation_id",
+        "stamp",
+        "token",
+        "variant",
+    )
 
     def __init__(
         self,
@@ -33,6 +44,9 @@ class Entry:
         self.head, self.stamp, self.variant = head, stamp, variant
         self.items = stamp.items
         """State of the items up to which the list is known to be right; moves on when others change."""
+        self.token: bytes | None = None
+        """The store's sign that nothing was written since ``checked_at``, when the list was last found right."""
+        self.checked_at = 0.0
         self.recommendation_id, self.item_ids = recommendation_id, item_ids
         self.good_until = good_until
         """On the cache's own clock, in seconds."""
