@@ -100,9 +100,12 @@ class _Adapter:
             return {"type": "http.disconnect"}
         if self._chunks is None:
             self._chunks = aiter(self._protocol)
-        chunk = await anext(self._chunks, None)
-        self._is_read = chunk is None
-        return {"type": "http.request", "body": chunk or b"", "more_body": chunk is not None}
+        try:
+            chunk = await self._chunks.__anext__()  # not anext(…, default): with granian's iterator that crashes
+        except StopAsyncIteration:
+            self._is_read = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": chunk, "more_body": True}
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
