@@ -60,6 +60,9 @@ class Metrics:
         self._store_errors = Counter(
             "foretaste_store_errors", "Failed calls of the record store, by purpose.", ["purpose"], registry=at
         )
+        self._exposures = Counter(
+            "foretaste_exposures", "Lists shown: stored, shown_again (servings), dropped.", ["result"], registry=at
+        )
         self._loads = Counter("foretaste_model_loads", "Model versions loaded or refused.", ["result"], registry=at)
         self._rollouts = Counter(
             "foretaste_rollout_actions", "Steps of rollouts that this process took.", ["action"], registry=at
@@ -110,6 +113,11 @@ class Metrics:
     def count_store_error(self, purpose: str) -> None:
         """A call of the record store that failed."""
         self._store_errors.labels(purpose).inc()
+
+    def count_exposures(self, result: str, n: int = 1) -> None:
+        """Lists shown that were ``stored`` or ``dropped``, servings that were ``shown_again``."""
+        if n:
+            self._exposures.labels(result).inc(n)
 
     def count_load(self, result: str) -> None:
         """A model version that was ``loaded`` or ``refused``."""

@@ -22,6 +22,7 @@ from foretaste.serving.cache import Asked, CacheCollector, CachedLists, CacheLim
 from foretaste.serving.cold.sessions import in_session
 from foretaste.serving.collect import record_events, upsert_records
 from foretaste.serving.config import Kind, PipelineConfig
+from foretaste.serving.exposures import ExposureLog, exposure_of
 from foretaste.serving.live.figures import Made
 from foretaste.serving.live.models import Live, LiveModels, Provisional
 from foretaste.serving.live.rollout import steps_of
@@ -64,6 +65,7 @@ class Engine:
         self._executor = ThreadPoolExecutor(n_threads(), thread_name_prefix="foretaste-model")
         self._loader = ThreadPoolExecutor(2, thread_name_prefix="foretaste-loader")
         self._users = UserStates(records)
+        self.exposures = ExposureLog(records, metrics=self.metrics)
         self._started = time.monotonic()
         self._live = LiveModels(
             records,
@@ -89,9 +91,11 @@ class Engine:
 
     async def __aenter__(self) -> "Engine":
         await self._live.start()
+        await self.exposures.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.exposures.close()
         await self._live.close()
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._loader.shutdown(wait=True, cancel_futures=True)
@@ -177,7 +181,7 @@ class Engine:
         given = clean_history(history, live.bundle.weights)
         query = _with_history(self._query(None, k, scenario, context, exclude), given)
         outcome = await self._run(Arm(live), [query], category, explain)
-        return self._answer_of(live, query, outcome, 0, actions=given.actions)
+        return self._shown(self._answer_of(live, query, outcome, 0, actions=given.actions))
 
     async def similar_items(self, item_id: str, k: int | None = None, *, explain: bool = False) -> Answer:
         """Items that resemble one item, the most similar first.
@@ -198,7 +202,7 @@ class Engine:
         outcome = await self._in_thread(similar_lists, live, item_id, query, explain)
         self._count_failed(outcome)
         answer = self._answer_of(live, query, outcome, 0)
-        return replace(answer, item_id=item_id)
+        return self._shown(replace(answer, item_id=item_id))
 
     async def ranked(
         self, kind: Kind, k: int | None = None, *, category: str | None = None, explain: bool = False
@@ -208,7 +212,7 @@ class Engine:
         query = self._query(None, k, kind, None, ())
         outcome = await self._in_thread(list_of_kind, live, kind, query, category, explain)
         self._count_failed(outcome)
-        return self._answer_of(live, query, outcome, 0)
+        return self._shown(self._answer_of(live, query, outcome, 0))
 
     # --- records -------------------------------------------------------------------------------------------------
 
@@ -363,7 +367,11 @@ class Engine:
             )
             self._live.shadow(answers, partial(self._made_aside, queries=part, category=category))
             made |= zip(places, answers, strict=True)
-        return [made[place] for place in range(len(queries))]
+        return [self._shown(made[place]) for place in range(len(queries))]
+
+    def _shown(self, answer: Answer) -> Answer:
+        self.exposures.log(exposure_of(answer, time.time()))
+        return answer
 
     async def _answer_by(
         self, arm: Arm, *, queries: Sequence[Query], category: str | None, explain: bool

@@ -170,6 +170,10 @@ class Records(ABC):
         """Lists that were shown, by ``number``, at most ``limit`` of those above ``after``."""
 
     @abstractmethod
+    async def drop_exposures(self, before: float, limit: int = 10_000) -> int:
+        """Forget lists first shown before a time, at most ``limit`` of the oldest; returns how many."""
+
+    @abstractmethod
     async def add_audit(self, entries: Sequence[AuditEntry]) -> None:
         """Keep what was done; entries are never changed or removed."""
 

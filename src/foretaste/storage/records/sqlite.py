@@ -293,6 +293,9 @@ class SQLiteRecords(Records):
         found = await self._read_aside(journal.SELECT_EXPOSURES, (after, min(max(0, limit), _MOST_ROWS)))
         return [journal.to_exposure(row) for row in found]
 
+    async def drop_exposures(self, before: float, limit: int = 10_000) -> int:
+        return await self._write(lambda connection: journal.drop_exposures(connection, before, limit))
+
     async def add_audit(self, entries: Sequence[AuditEntry]) -> None:
         values = [journal.from_audit(entry) for entry in entries]
         if values:

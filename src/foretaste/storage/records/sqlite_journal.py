@@ -25,6 +25,7 @@ _SELECT_EXPOSURES = f"SELECT number, {_EXPOSURE}, shown, last_at FROM exposures 
 SELECT_EXPOSURE = _SELECT_EXPOSURES + "WHERE recommendation_id = ?"
 SELECT_EXPOSURES = _SELECT_EXPOSURES + "WHERE number > ? ORDER BY number LIMIT ?"
 _FORGET_COUNTS = "DELETE FROM exposure_counts WHERE number IN (SELECT number FROM exposures WHERE user_id = ?)"
+_OLDEST = "SELECT number FROM (SELECT number, first_at FROM exposures ORDER BY number LIMIT ?2) WHERE first_at < ?1"
 
 _AUDIT = "at, actor, action, subject, outcome, details, request_id"
 INSERT_AUDIT = f"INSERT INTO audit ({_AUDIT}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own names
@@ -85,6 +86,12 @@ def forget_exposures(connection: sqlite3.Connection, user_id: str) -> None:
     """Remove what a user was shown."""
     connection.execute(_FORGET_COUNTS, (user_id,))
     connection.execute("DELETE FROM exposures WHERE user_id = ?", (user_id,))
+
+
+def drop_exposures(connection: sqlite3.Connection, before: float, limit: int) -> int:
+    """Remove the oldest lists, where they are older than ``before``; how many."""
+    connection.execute(f"DELETE FROM exposure_counts WHERE number IN ({_OLDEST})", (before, limit))  # noqa: S608
+    return connection.execute(f"DELETE FROM exposures WHERE number IN ({_OLDEST})", (before, limit)).rowcount  # noqa: S608
 
 
 def from_audit(entry: AuditEntry) -> tuple[object, ...]:

@@ -81,6 +81,15 @@ class JournalContract(StoreSetup):
         await store.log_exposures([], again={"r": (1, 1.0)})
         assert await store.count("exposure") == 1
 
+    async def test_old_lists_are_dropped_oldest_first(self, store: Records) -> None:
+        await store.log_exposures([Exposure(f"r{n}", (), first_at=float(n)) for n in range(6)])
+        assert await store.drop_exposures(4.0, limit=3) == 3
+        assert await store.drop_exposures(4.0) == 1
+        assert await store.drop_exposures(4.0) == 0
+        assert [e.recommendation_id for e in await store.exposures()] == ["r4", "r5"]
+        await store.log_exposures([], again={"r0": (1, 1.0)})
+        assert await store.exposure("r0") is None
+
     async def test_audit_entries_are_kept_in_order(self, store: Records) -> None:
         sent = [
             AuditEntry(float(n), "ops", "rules.put", "home", "ok", {"n": [n]} if n else {}, f"q{n}" if n else None)
