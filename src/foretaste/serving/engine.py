@@ -86,6 +86,7 @@ class Engine:
             refresh=self._live.refresh,
             limits=limits,
             shared=shared_lists,
+            on_shown=self.exposures.shown,
         )
         CacheCollector(self.metrics.registry, self.lists)
 

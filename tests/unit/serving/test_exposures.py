@@ -1,10 +1,12 @@
 import asyncio
 from dataclasses import replace
 
+import orjson
 import pytest
 
 from foretaste.errors import StorageUnavailableError
 from foretaste.monitoring import Metrics
+from foretaste.serving.cache import TAIL, Asked
 from foretaste.serving.exposures import ExposureLog
 from foretaste.storage.records import Exposure, open_records
 
@@ -133,3 +135,15 @@ async def test_every_list_that_the_engine_serves_is_logged(engine):
         assert (found.scenario, found.model_version, found.shown) == (answer.scenario, answer.model_version, 1)
     assert (await engine.records.exposure(one.recommendation_id)).user_id == "u1"
     assert await engine.records.count("exposure") == 7
+
+
+async def test_a_kept_list_that_is_served_again_counts(engine):
+    asked = Asked("user", 3, "default", None, False, ())
+    bodies = [await engine.lists.get("u1", asked) for _ in range(2)]
+    bodies += await asyncio.gather(*(engine.lists.get("u2", asked) for _ in range(3)))
+    await engine.exposures.flush()
+    shown = {}
+    for body in bodies:
+        recommendation_id = orjson.loads(body + TAIL)["recommendation_id"]
+        shown[recommendation_id] = (await engine.records.exposure(recommendation_id)).shown
+    assert sorted(shown.values()) == [2, 3]

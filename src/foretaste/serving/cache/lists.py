@@ -52,6 +52,7 @@ class CachedLists:
         refresh: brings the catalogue in memory up to date with the store.
         limits: of the process tier.
         shared: the second tier; without it there is only the first.
+        on_shown: told the ``recommendation_id`` of a kept list each time it is served again.
     """
 
     def __init__(
@@ -63,10 +64,12 @@ class CachedLists:
         refresh: Callable[[], Awaitable[None]],
         limits: CacheLimits,
         shared: SharedLists | None = None,
+        on_shown: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._records, self._make_answer, self._live_for, self._refresh = records, make, live_for, refresh
         self._ttl_s, self._clock = limits.ttl_s, clock
+        self._on_shown = on_shown if on_shown is not None else _nobody
         self.process = ProcessCache(max_entries=limits.max_entries, max_bytes=limits.max_bytes)
         self.shared = shared
         self.figures = TierFigures()
@@ -96,12 +99,14 @@ class CachedLists:
         token = self._records.change_token()
         if entry is not None and token is not None and self._is_untouched(entry, token, user_id):
             self.figures.hits += 1
+            self._on_shown(entry.recommendation_id)
             return entry.head
         try:
             now = await self._records.stamp(user_id or "")
             if entry is not None and await self._is_right(entry, now, user_id):
                 entry.token, entry.checked_at = token, self._clock()
                 self.figures.hits += 1
+                self._on_shown(entry.recommendation_id)
                 return entry.head
         except StorageError as exc:  # it cannot be told whether a kept list is right, so one is made, as far as can be
             self.figures.blind += 1
@@ -158,6 +163,7 @@ class CachedLists:
             return (await asyncio.shield(task)).head
         entry = await asyncio.shield(task)  # one caller that goes away takes the list from no other
         self.figures.joined += 1
+        self._on_shown(entry.recommendation_id)
         return entry.head
 
     def _landed(self, key: object, task: "asyncio.Task[Entry]") -> None:
@@ -177,6 +183,7 @@ class CachedLists:
                 if not await self._items.touch(entry.item_ids, since=entry.items, until=now.items):
                     entry.items = now.items
                     self.process.put((subject, asked), entry)
+                    self._on_shown(entry.recommendation_id)
                     return entry
         answer = await self._make_answer(subject, asked)
         entry = entry_of(answer, now, variant, now=self._clock(), ttl_s=self._ttl_s)
@@ -189,3 +196,7 @@ class CachedLists:
     def _may_be_kept(self, answer: Answer) -> bool:
         """A list that something failed for is made anew as soon as it is asked for again."""
         return self._ttl_s > 0 and not answer.degraded and answer.model_version is not None
+
+
+def _nobody(_recommendation_id: str) -> None:
+    """Nobody counts what is served again."""
