@@ -122,7 +122,8 @@ class LiveModels:
     async def _follow(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_S)
+                async with asyncio.timeout(POLL_S):  # wait_for of Python 3.11 may swallow that the task is cancelled
+                    await self._wake.wait()
             self._wake.clear()
             async with self._lock, self._reporting("models"):
                 await self._follow_rollout()
