@@ -1,11 +1,13 @@
 """``foretaste models``: the published versions."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from foretaste.cli import rollout
 from foretaste.cli.options import AsJson, Home
-from foretaste.cli.output import note, print_json, print_table, quiet_logs
+from foretaste.cli.output import note, print_json, print_table
+from foretaste.cli.rollout import Version, settings_of
 
 if TYPE_CHECKING:
     from foretaste.settings import Settings
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="List, show, promote and delete trained versions; list the kinds of models.", no_args_is_help=True
 )
-Version = Annotated[str, typer.Argument(help="A version, as `foretaste models list` shows it.")]
+for _verb in (rollout.promote, rollout.status, rollout.rollback, rollout.retire):
+    app.command()(_verb)
 
 
 @app.command("list")
@@ -24,7 +27,7 @@ def list_versions(home: Home = None, as_json: AsJson = False) -> None:
     from dataclasses import asdict
     from datetime import UTC, datetime
 
-    versions, live = asyncio.run(_versions(_settings(home)))
+    versions, live = asyncio.run(_versions(settings_of(home)))
     if as_json:
         print_json([{**asdict(version), "is_live": version.version == live} for version in versions])
         return
@@ -50,23 +53,8 @@ def show(version: Version, home: Home = None) -> None:
     import asyncio
     from dataclasses import asdict
 
-    versions, live = asyncio.run(_versions(_settings(home), version))
+    versions, live = asyncio.run(_versions(settings_of(home), version))
     print_json({**asdict(versions[0]), "is_live": version == live})
-
-
-@app.command()
-def promote(version: Version, home: Home = None) -> None:
-    """Make a version live, after loading it and sending questions through it; running servers take it up."""
-    import asyncio
-
-    from foretaste.serving.bootstrap import open_engine
-
-    async def run() -> None:
-        async with open_engine(_settings(home)) as engine:
-            await engine.promote(version)
-
-    asyncio.run(run())
-    note(f"{version} is live")
 
 
 @app.command()
@@ -77,7 +65,7 @@ def delete(version: Version, home: Home = None) -> None:
     from foretaste.serving.bootstrap import open_stores
 
     async def run() -> None:
-        async with open_stores(_settings(home)) as stores:
+        async with open_stores(settings_of(home)) as stores:
             await stores.artifacts.delete(version)
 
     asyncio.run(run())
@@ -98,13 +86,6 @@ def kinds(as_json: AsJson = False) -> None:
         for name, kind in classes.items()
     ]
     print_table(["name", "what it is", "parameters"], rows)
-
-
-def _settings(home: Home) -> "Settings":
-    from foretaste.settings import load_settings
-
-    quiet_logs()
-    return load_settings(foretaste_home=home)
 
 
 async def _versions(settings: "Settings", only: str | None = None) -> "tuple[list[ModelVersion], str | None]":

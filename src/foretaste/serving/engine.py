@@ -295,6 +295,10 @@ class Engine:
         """
         await self._live.roll_back(to, actor=actor)
 
+    async def retire(self, keep: int) -> list[str]:
+        """Delete all but the ``keep`` newest versions and those in use; returns the deleted ones."""
+        return await self._live.rollout.retire(keep)
+
     def steps(self, *, shadow: bool, canary: float | None, seconds: float | None, hold: bool) -> tuple[Step, ...]:
         """The steps of a rollout, with the lengths that the live pipeline configures where none is given."""
         config = self._live.current.pipeline.config.rollout

@@ -175,6 +175,31 @@ def test_the_way_from_files_to_lists(capsys, ratings, tmp_path):
     assert json.loads(run(capsys, "models", "show", version, *home)[1])["is_live"]
 
 
+def test_a_version_is_rolled_out_and_back_from_the_command_line(capsys, ratings, tmp_path):
+    home = ["--home", tmp_path / "home"]
+    run(capsys, "ingest", ratings, *home, "--json")
+    first = json.loads(run(capsys, "train", *home, "--json")[1])["version"]
+    second = json.loads(run(capsys, "train", "--no-promote", *home, "--json")[1])["version"]
+
+    def status():
+        return json.loads(run(capsys, "models", "status", *home, "--json")[1])
+
+    assert run(capsys, "models", "promote", second, "--canary", "5%", "--for", "10m", *home)[0] == 0
+    found = status()
+    assert (found["live"], found["candidate"], found["stage"]) == (first, second, "canary")
+    assert (found["share"], found["seconds"]) == (0.05, 600)
+    assert "canary" in run(capsys, "models", "status", *home)[1]
+    assert json.loads(run(capsys, "models", "retire", "--keep", 0, *home, "--json")[1]) == {"deleted": []}
+    assert run(capsys, "models", "rollback", *home)[0] == 0
+    assert (status()["live"], status()["candidate"]) == (first, None)
+    assert run(capsys, "models", "promote", second, "--now", *home)[0] == 0
+    assert run(capsys, "models", "rollback", *home)[0] == 0
+    assert status()["live"] == first
+    assert json.loads(run(capsys, "models", "retire", "--keep", 0, *home, "--json")[1]) == {"deleted": [second]}
+    for wrong in (["--canary", "7"], ["--canary", "x"], ["--for", "soon"], ["--now", "--shadow"]):
+        assert run(capsys, "models", "promote", first, *wrong, *home)[0] == 2, wrong
+
+
 def test_kinds_lists_every_model_with_its_parameters(capsys):
     kinds = json.loads(run(capsys, "models", "kinds", "--json")[1])
     assert "n_factors" in kinds["ials"]["properties"]

@@ -202,6 +202,18 @@ class Rollout:
         now = time.time()
         return await self.change(lambda s: rolled_back(s, to=to, now=now, why=why, actor=actor), actor=actor)
 
+    async def retire(self, keep: int) -> list[str]:
+        """Delete published versions but for the ``keep`` newest and those that serve, served last, or are on their way.
+
+        Returns the deleted ones, oldest last.
+        """
+        in_use = (await self.read()).in_use
+        gone = [found.version for found in (await self._artifacts.versions())[keep:] if found.version not in in_use]
+        for version in gone:
+            await self._artifacts.delete(version)
+            log.info("model_retired", version=version)
+        return gone
+
     # --- what workers decide -------------------------------------------------------------------------------------
 
     async def refuse(self, version: str, why: str, *, serving: str | None) -> None:
