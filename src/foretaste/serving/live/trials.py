@@ -86,10 +86,11 @@ class Trials:
             self._running += 1
             work = asyncio.ensure_future(make(arm))
             work.add_done_callback(self._done)
+            finished, _ = await asyncio.wait({work}, timeout=trial.config.time_limit_ms / 1e3)
+            is_late = not finished
             try:
-                return await asyncio.wait_for(asyncio.shield(work), trial.config.time_limit_ms / 1e3)
-            except TimeoutError:
-                is_late = True
+                if finished:
+                    return await work
             except Exception as exc:  # noqa: BLE001 - the other version answers; it is logged and counted
                 log.warning("canary_failed", experiment=arm.experiment, error=f"{type(exc).__name__}: {exc}")
         trial.new.count_failure(n, is_late=is_late, seconds=time.perf_counter() - start)

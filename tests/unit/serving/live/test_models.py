@@ -124,3 +124,16 @@ async def test_before_the_first_training_baselines_over_the_events_answer(tmp_pa
         assert answer.fallback == "no_model"
         assert answer.model_version is None
         assert [item.item_id for item in (await engine.recommend("u1")).items] == ["b"]
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_following_ends_when_it_is_told_to_in_the_moment_of_a_change(engine, turns):
+    live = engine._live
+    follow = asyncio.create_task(live._follow())
+    await asyncio.sleep(0.01)
+    live.notice(-1)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    follow.cancel()
+    _, unfinished = await asyncio.wait({follow}, timeout=2)
+    assert not unfinished
