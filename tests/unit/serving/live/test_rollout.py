@@ -60,7 +60,7 @@ async def stage_is(engine, stage, live=None):
 async def test_a_good_version_goes_through_shadow_and_canary_and_becomes_live(engine):
     old = await engine.artifacts.live()
     new = await another(engine)
-    steps = (Step("shadow", 0.05, 1.0), Step("canary", 0.05, 0.5), Step("watch", 0.2))
+    steps = (Step("shadow", 0.05, 1.0), Step("canary", 2.0, 0.5), Step("watch", 0.2))
     await engine.promote(new, steps, guards=QUICK)
     assert (await engine.recommend(USERS[0])).model_version == old  # nobody sees a shadow
     await until(lambda _: stage_is(engine, "canary"), engine=engine)
