@@ -1,6 +1,6 @@
 """Counters and histograms of one engine."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
@@ -8,6 +8,8 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_STAGE_SECONDS = (0.0001, 0.00025, 0.0005, *_SECONDS[:10])
+_BREAKER = {"closed": 0, "half_open": 1, "open": 2}
 
 
 class Metrics:
@@ -53,6 +55,22 @@ class Metrics:
             ["scenario"],
             buckets=_SECONDS,
             registry=at,
+        )
+        self._stages = Histogram(
+            "foretaste_stage_seconds",
+            "Time that one batch spent in a stage of the pipeline.",
+            ["stage"],
+            buckets=_STAGE_SECONDS,
+            registry=at,
+        )
+        self._breakers = Gauge(
+            "foretaste_source_breaker",
+            "Whether a source is asked: 0 it is, 1 it is tried again, 2 it is left alone.",
+            ["source"],
+            registry=at,
+        )
+        self._skipped = Counter(
+            "foretaste_sources_skipped", "Sources and stages left out, by why.", ["source", "why"], registry=at
         )
         self._records = Counter(
             "foretaste_records", "Records received, by kind and what became of them.", ["kind", "result"], registry=at
@@ -100,6 +118,19 @@ class Metrics:
     def observe_pipeline(self, scenario: str, seconds: float) -> None:
         """The time that one batch took."""
         self._seconds.labels(scenario).observe(seconds)
+
+    def observe_stages(self, seconds: Mapping[str, float]) -> None:
+        """The time that one batch spent in each stage."""
+        for stage, value in seconds.items():
+            self._stages.labels(stage).observe(value)
+
+    def set_breaker(self, source: str, state: str) -> None:
+        """How the breaker of a source stands now: ``closed``, ``half_open`` or ``open``."""
+        self._breakers.labels(source).set(_BREAKER[state])
+
+    def count_skipped(self, source: str, why: str) -> None:
+        """A source or stage that was left out of one batch."""
+        self._skipped.labels(source, why).inc()
 
     def count_source_error(self, source: str) -> None:
         """A source that raised."""

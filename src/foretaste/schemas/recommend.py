@@ -26,10 +26,12 @@ class RecommendedItem(Body):
 
 
 class SkippedSource(Body):
-    """A source that was asked and gave nothing."""
+    """A source that gave nothing, or a stage (`ranking`, `rerank`) that was passed over."""
 
     source: str
-    why: Literal["error", "empty", "missing"]
+    why: Literal["error", "late", "paused", "empty", "missing"]
+    """It raised; it was not there in time; it is left alone for a while after trouble; it had nothing; it is not there.
+    """
 
 
 class Recommendations(Body):

@@ -24,10 +24,12 @@ class AnswerItem:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A source that gave nothing, and why."""
+    """A source or a stage that gave nothing, and why."""
 
     source: str
-    why: Literal["error", "empty", "missing"]
+    """A source, or the stage (``ranking``, ``rerank`` …) that was passed over."""
+    why: Literal["error", "late", "paused", "empty", "missing"]
+    """It raised, was not there in time, is left alone after trouble, had nothing, or is not there."""
 
 
 @dataclass(frozen=True, slots=True)

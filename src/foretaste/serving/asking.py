@@ -125,7 +125,7 @@ def answer_of(
         )
     )
     skipped = outcome.skipped[b]
-    failed = any(s.why == "error" for s in skipped) or bool(outcome.failed)
+    failed = any(s.why in {"error", "late", "paused"} for s in skipped) or bool(outcome.failed)
     fallback = outcome.fallbacks[b]
     if store_failed and fallback in {"none", "cold_user", "too_few"}:
         fallback = "store_error"

@@ -17,6 +17,10 @@ from foretaste.serving.cold.sessions import SessionConfig
 from foretaste.serving.live.guards import RolloutConfig
 
 DEFAULT_PIPELINE = "shop"
+SOURCE_KINDS = ("catalogue",)
+"""Kinds of sources beside models: ``catalogue`` gives the newest items of the catalogue."""
+LEAST_POOL = 100
+"""Candidates kept by default, or five times the list where that is more."""
 Kind = Literal["popular", "trending", "new"]
 
 
@@ -51,14 +55,42 @@ class ModelSpec(_Part):
 
 
 class SourceConfig(_Part):
-    """One source of candidates."""
+    """One source of candidates: a model of this pipeline, or something else by its ``kind``; all other keys are the
+    parameters of that kind.
+    """
 
-    model: str
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False, protected_namespaces=())
+
+    model: str | None = None
     """Name of a model of this pipeline."""
+    kind: str | None = None
+    """Another kind of source, one of ``SOURCE_KINDS``."""
+    label: str | None = None
+    """What its items are labelled with; by default the model or the kind."""
     weight: PositiveFloat = 1.0
     """Its say in the merged score."""
     k: PositiveInt = Field(default=100, le=MAX_K)
     """Candidates asked for; never fewer than the list is long."""
+
+    @property
+    def name(self) -> str:
+        """Its label in answers, traces and metrics."""
+        return self.label or self.model or self.kind or ""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What a source of this kind is made with."""
+        return dict(self.model_extra or {})
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> Self:
+        if (self.model is None) == (self.kind is None):
+            raise ValueError("name either a model or a kind")
+        if self.kind is not None and self.kind not in SOURCE_KINDS:
+            raise ValueError(f"there is no kind of source {self.kind!r}: {', '.join(SOURCE_KINDS)}")
+        if self.model is not None and self.model_extra:
+            raise ValueError(f"{next(iter(self.model_extra))!r} is no setting of a source that is a model")
+        return self
 
 
 class MergeConfig(_Part):
@@ -77,6 +109,25 @@ class RankingConfig(_Part):
     """Name of a model of this pipeline."""
 
 
+class DeadlinesConfig(_Part):
+    """How long a request may take. What is late is left out, and the answer says so; evaluation and batch jobs wait.
+
+    Within ``total_ms`` each stage may take its own time; when none is left, ranking and reranking are passed over.
+    """
+
+    candidates_ms: PositiveFloat = 500.0
+    """All sources together, which run at the same time."""
+    ranking_ms: PositiveFloat = 300.0
+    rerank_ms: PositiveFloat = 300.0
+    total_ms: PositiveFloat = 900.0
+    """From the start of the pipeline; the fallback chain still gets a moment after it."""
+
+    def of(self, stage: str) -> float | None:
+        """The time of one stage alone; None when it has none of its own."""
+        found: float | None = getattr(self, f"{stage}_ms", None)
+        return found
+
+
 class SimilarConfig(_Part):
     """Where similar items come from."""
 
@@ -88,7 +139,7 @@ class FallbackConfig(_Part):
     """Who answers when nobody else can."""
 
     chain: tuple[str, ...] = ()
-    """Models that need no history, tried in this order; the newest of the catalogue come last."""
+    """Models that need no history, or kinds of sources, tried in this order; the newest of the catalogue come last."""
 
 
 class ScenarioConfig(_Part):
@@ -100,6 +151,14 @@ class ScenarioConfig(_Part):
     """Ranking instead of the pipeline's."""
     exclude_seen: bool = True
     """Leave out what the user had before."""
+    pool: PositiveInt | None = Field(default=None, le=MAX_K)
+    """Candidates kept after merging instead of the pipeline's."""
+    deadlines: DeadlinesConfig | None = None
+    """Deadlines instead of the pipeline's."""
+
+    def pool_for(self, k: int) -> int:
+        """Candidates kept for a list of ``k``: as configured, never fewer than ``k``."""
+        return max(k, min(MAX_K, self.pool if self.pool is not None else max(LEAST_POOL, 5 * k)))
 
 
 class PipelineConfig(_Part):
@@ -117,6 +176,12 @@ class PipelineConfig(_Part):
     """How sources are merged."""
     ranking: RankingConfig | None = None
     """Second stage; None keeps the merged order."""
+    pool: PositiveInt | None = Field(default=None, le=MAX_K)
+    """Candidates kept after merging, for ranking, rules and rerankers to choose from; by default 100, or 5·k where that
+    is more.
+    """
+    deadlines: DeadlinesConfig = DeadlinesConfig()
+    """How long a request may take."""
     similar: SimilarConfig = SimilarConfig()
     """Sources of similar items."""
     fallback: FallbackConfig = FallbackConfig()
@@ -130,15 +195,28 @@ class PipelineConfig(_Part):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
-        used = [source.model for source in self.sources]
-        used += [*self.similar.models, *self.fallback.chain]
+        used = [source.model for source in self.sources if source.model is not None]
+        used += [*self.similar.models, *(name for name in self.fallback.chain if name not in SOURCE_KINDS)]
         used += [self.ranking.model] if self.ranking else []
         for scenario in self.scenarios.values():
-            used += [source.model for source in scenario.sources or ()]
+            used += [source.model for source in scenario.sources or () if source.model is not None]
             used += [scenario.ranking.model] if scenario.ranking else []
         missing = sorted(set(used) - set(self.models))
         if missing:
             raise ValueError(f"{missing[0]!r} is used but not among the models: {', '.join(self.models)}")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_are_unique(self) -> Self:
+        of_label: dict[str, tuple[Any, ...]] = {}
+        for sources in (self.sources, *(scenario.sources or () for scenario in self.scenarios.values())):
+            names = [source.name for source in sources]
+            if len(set(names)) < len(names):
+                raise ValueError(f"source {max(names, key=names.count)!r} is named twice")
+            for source in sources:
+                what = (source.model, source.kind, source.parameters)
+                if of_label.setdefault(source.name, what) != what:
+                    raise ValueError(f"two different sources are both named {source.name!r}: give each a label")
         return self
 
     def scenario(self, name: str) -> ScenarioConfig:
@@ -148,6 +226,8 @@ class PipelineConfig(_Part):
             sources=self.sources if own.sources is None else own.sources,
             ranking=self.ranking if own.ranking is None else own.ranking,
             exclude_seen=own.exclude_seen,
+            pool=self.pool if own.pool is None else own.pool,
+            deadlines=self.deadlines if own.deadlines is None else own.deadlines,
         )
 
     def dump(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from foretaste.serving.live.rollout_state import Step
 from foretaste.serving.live.serving import Arm
 from foretaste.serving.live.trials import made_of_outcome
 from foretaste.serving.live.users import History, UserStates, history_of
-from foretaste.serving.pipeline import Outcome
+from foretaste.serving.pipeline import Guard, Outcome, Parts
 from foretaste.storage.artifacts import Artifacts, ModelVersion
 from foretaste.storage.records import Page, Record, RecordKind, Records
 
@@ -64,6 +64,7 @@ class Engine:
         self.metrics = metrics if metrics is not None else Metrics()
         self._executor = ThreadPoolExecutor(n_threads(), thread_name_prefix="foretaste-model")
         self._loader = ThreadPoolExecutor(2, thread_name_prefix="foretaste-loader")
+        guard = Guard(on_change=self.metrics.set_breaker)
         self._users = UserStates(records)
         self.exposures = ExposureLog(records, metrics=self.metrics)
         self._started = time.monotonic()
@@ -76,6 +77,7 @@ class Engine:
             provisional=provisional,
             use_own_pipeline=use_own_pipeline,
             min_history=min_history,
+            parts=Parts(guard=guard),
         )
 
         limits = cache if cache is not None else CacheLimits()
@@ -201,7 +203,7 @@ class Engine:
             raise UnknownItemError(f"item {item_id!r} is unknown", hint="add it with PUT /api/v1/items/{item_id}")
         query = replace(self._query(None, k, "similar", None, ()), exclude=frozenset({item_id}))
         outcome = await self._in_thread(similar_lists, live, item_id, query, explain)
-        self._count_failed(outcome)
+        self._observe(outcome)
         answer = self._answer_of(live, query, outcome, 0)
         return self._shown(replace(answer, item_id=item_id))
 
@@ -212,7 +214,7 @@ class Engine:
         live = self._live.current
         query = self._query(None, k, kind, None, ())
         outcome = await self._in_thread(list_of_kind, live, kind, query, category, explain)
-        self._count_failed(outcome)
+        self._observe(outcome)
         return self._shown(self._answer_of(live, query, outcome, 0))
 
     # --- records -------------------------------------------------------------------------------------------------
@@ -439,7 +441,7 @@ class Engine:
         live, start = arm.live, time.perf_counter()
         outcome = await self._in_thread(_recommend, live, queries, category, explain, executor=arm.executor)
         self.metrics.observe_pipeline(_label(live, queries[0].scenario), time.perf_counter() - start)
-        self._count_failed(outcome)
+        self._observe(outcome)
         return outcome
 
     async def _in_thread(
@@ -447,9 +449,12 @@ class Engine:
     ) -> Outcome:
         return await asyncio.get_running_loop().run_in_executor(executor or self._executor, work, *arguments)
 
-    def _count_failed(self, outcome: Outcome) -> None:
+    def _observe(self, outcome: Outcome) -> None:
+        self.metrics.observe_stages(outcome.seconds)
         for source in outcome.failed:
             self.metrics.count_source_error(source)
+        for source, why in {(skipped.source, skipped.why) for one in outcome.skipped for skipped in one}:
+            self.metrics.count_skipped(source, why)
 
     def _answer_of(
         self,
@@ -481,7 +486,9 @@ class Engine:
 
 def _recommend(live: Live, queries: Sequence[Query], category: str | None, explain: bool) -> Outcome:
     allowed = category_mask(live.catalogue, category)
-    return live.pipeline.run(queries, live.bundle, catalogue=live.catalogue, allowed=allowed, explain=explain)
+    return live.pipeline.run(
+        queries, live.bundle, catalogue=live.catalogue, allowed=allowed, explain=explain, in_time=True
+    )
 
 
 def _with_history(query: Query, history: History | None) -> Query:

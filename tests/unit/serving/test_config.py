@@ -74,3 +74,38 @@ def test_a_file_of_ones_own_is_read(tmp_path):
     path = tmp_path / "own.toml"
     path.write_text('[models.best]\nkind = "popular"\nwindow_days = 30\n')
     assert load_pipeline(path).models["best"].parameters == {"window_days": 30}
+
+
+def test_a_source_is_a_model_or_a_kind_with_its_own_parameters():
+    sources = parse_pipeline(SMALL | {"sources": [{"model": "popular"}, {"kind": "catalogue", "label": "new"}]}).sources
+    assert [(source.name, source.parameters) for source in sources] == [("popular", {}), ("new", {})]
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ({"weight": 1.0}, ["a model or a kind"]),
+        ({"model": "popular", "kind": "catalogue"}, ["a model or a kind"]),
+        ({"kind": "oracle"}, ["'oracle'", "catalogue"]),
+        ({"model": "popular", "wieght": 2}, ["'wieght'"]),
+    ],
+)
+def test_a_wrong_source_is_refused_with_what_is_wrong(source, words):
+    with pytest.raises(ConfigurationError) as caught:
+        parse_pipeline(SMALL | {"sources": [source]})
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_two_sources_need_two_names():
+    with pytest.raises(ConfigurationError, match="named twice"):
+        parse_pipeline(SMALL | {"sources": [{"model": "popular"}, {"model": "popular"}]})
+    elsewhere = {"scenarios": {"home": {"sources": [{"kind": "catalogue", "label": "popular"}]}}}
+    with pytest.raises(ConfigurationError, match="give each a label"):
+        parse_pipeline(SMALL | {"sources": [{"model": "popular"}]} | elsewhere)
+
+
+def test_the_pool_is_a_hundred_or_five_lists_but_never_shorter_than_the_list():
+    scenario = parse_pipeline(SMALL).scenario("home")
+    assert [scenario.pool_for(k) for k in (10, 50, 1000)] == [100, 250, 1000]
+    assert [parse_pipeline(SMALL | {"pool": 30}).scenario("home").pool_for(k) for k in (10, 50)] == [30, 50]

@@ -22,7 +22,7 @@ from foretaste.serving.live.rollout_state import RolloutState, Step
 from foretaste.serving.live.serving import Arm, Live
 from foretaste.serving.live.trials import Make, MakeAside, Trials
 from foretaste.serving.live.warming import warm_up
-from foretaste.serving.pipeline import Pipeline
+from foretaste.serving.pipeline import Parts, Pipeline
 from foretaste.storage.artifacts import Artifacts
 from foretaste.storage.records import Records
 
@@ -66,11 +66,13 @@ class LiveModels:
         provisional: Provisional | None = None,
         use_own_pipeline: bool = False,
         min_history: int = 1,
+        parts: Parts | None = None,
     ) -> None:
         self._records, self._artifacts, self._metrics, self._executor = records, artifacts, metrics, executor
         self._config = pipeline
         self._own_pipeline = use_own_pipeline
         self._min_history = min_history
+        self._parts = parts
         self._provisional = provisional
         self._counted_events = -1
         self._rebuild_after = 0.0
@@ -84,7 +86,7 @@ class LiveModels:
         self.rollout = Rollout(records, artifacts, metrics=metrics, config=pipeline.rollout)
         self._trials = Trials(self.rollout)
         bundle = empty_bundle()
-        self._current = Live(bundle, Catalogue(bundle.items), Pipeline(pipeline, min_history=min_history))
+        self._current = Live(bundle, Catalogue(bundle.items), self._pipeline(pipeline))
         self._candidate: Live | None = None
         self._kept: Live | None = None
         self.refused: Refusal | None = None
@@ -103,6 +105,9 @@ class LiveModels:
     def candidate(self) -> Live | None:
         """The loaded version that is being rolled out."""
         return self._candidate
+
+    def _pipeline(self, config: PipelineConfig) -> Pipeline:
+        return Pipeline(config, min_history=self._min_history, parts=self._parts)
 
     async def start(self) -> None:
         """Load what is live now, then keep following."""
@@ -337,7 +342,7 @@ class LiveModels:
         config = self._config
         if described.pipeline and not self._own_pipeline:
             config = parse_pipeline(described.pipeline, origin=f"pipeline of version {version}")
-        pipeline = Pipeline(config, min_history=self._min_history)
+        pipeline = self._pipeline(config)
         catalogue = self._current.catalogue
 
         def prepare() -> Live:

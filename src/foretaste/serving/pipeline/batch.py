@@ -1,0 +1,140 @@
+"""One batch of queries on its way through the stages."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.data import Query
+from foretaste.logs import get_logger
+from foretaste.serving.answers import Skipped
+from foretaste.serving.config import PipelineConfig, ScenarioConfig
+from foretaste.serving.live.bundle import Bundle
+from foretaste.serving.live.catalogue import Catalogue
+from foretaste.serving.pipeline.guard import Guard, T, Told
+from foretaste.serving.pipeline.parts import Mask
+from foretaste.serving.pipeline.timing import Watch
+
+log = get_logger(__name__)
+
+
+@dataclass
+class Draft:
+    """Lists while they are being made, best first: catalogue rows (-1 in the padding), scores and source numbers
+    (B, n).
+    """
+
+    rows: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float32]
+    codes: npt.NDArray[np.int16]
+    """Into ``names``, -1 in the padding."""
+    names: list[str]
+    """Labels of sources."""
+
+    @classmethod
+    def empty(cls, n_lists: int, width: int) -> "Draft":
+        """Lists without items."""
+        shape = (n_lists, width)
+        rows, scores = np.full(shape, -1, dtype=np.int32), np.full(shape, np.nan, dtype=np.float32)
+        return cls(rows, scores, np.full(shape, -1, dtype=np.int16), [])
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Items in each list (B,)."""
+        return np.asarray((self.rows >= 0).sum(axis=1))
+
+    def code(self, name: str) -> int:
+        """The number of a source."""
+        if name not in self.names:
+            self.names.append(name)
+        return self.names.index(name)
+
+    def append(self, b: int, rows: Sequence[int], scores: Sequence[float], source: str) -> None:
+        """Add items at the end of list ``b``."""
+        start = int((self.rows[b] >= 0).sum())
+        stop = start + len(rows)
+        self.rows[b, start:stop], self.scores[b, start:stop] = rows, scores
+        self.codes[b, start:stop] = self.code(source)
+
+    def reorder(self, order: npt.NDArray[np.integer]) -> None:
+        """Put the items of each list in another order (B, n)."""
+        self.rows = np.take_along_axis(self.rows, order, axis=1)
+        self.scores = np.take_along_axis(self.scores, order, axis=1)
+        self.codes = np.take_along_axis(self.codes, order, axis=1)
+
+    def cut(self, ks: npt.NDArray[np.integer]) -> None:
+        """Shorten list b to ``ks[b]`` items, and all arrays to the longest of them (padded where they were shorter)."""
+        width, lacking = int(ks.max(initial=1)), int(ks.max(initial=1)) - self.rows.shape[1]
+        if lacking > 0:
+            pad = ((0, 0), (0, lacking))
+            self.rows = np.pad(self.rows, pad, constant_values=-1)
+            self.scores = np.pad(self.scores, pad, constant_values=np.nan)
+            self.codes = np.pad(self.codes, pad, constant_values=-1)
+        beyond = np.arange(width)[None, :] >= ks[:, None]
+        self.rows = np.where(beyond, np.int32(-1), self.rows[:, :width])
+        self.scores = np.where(beyond, np.float32(np.nan), self.scores[:, :width])
+        self.codes = np.where(beyond, np.int16(-1), self.codes[:, :width])
+
+
+@dataclass
+class Batch:
+    """Queries of one scenario, what they are answered from, and what is known of their lists so far."""
+
+    queries: Sequence[Query]
+    bundle: Bundle
+    catalogue: Catalogue
+    config: PipelineConfig
+    scenario: ScenarioConfig
+    shown: Mask
+    """What may be shown: over the rows of the catalogue (I,), or by query (B, I)."""
+    warm: Mask
+    """(B,) enough is known of the user to ask the sources."""
+    now: float
+    """Seconds since 1970 UTC."""
+    seed: int
+    guard: Guard | None
+    watch: Watch
+    draft: Draft
+    skipped: list[list[Skipped]]
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def ks(self) -> npt.NDArray[np.int64]:
+        """Length that each list should have (B,)."""
+        return np.array([query.k for query in self.queries], dtype=np.int64)
+
+    @property
+    def places(self) -> list[int]:
+        """Which queries the sources are asked for."""
+        found: list[int] = np.flatnonzero(self.warm).tolist()
+        return found
+
+    def together(
+        self, stage: str, calls: Sequence[tuple[str, Callable[[], T]]], *, least_s: float = 0.0
+    ) -> list[Told[T]]:
+        """Run named calls within the deadline of a stage (but at least ``least_s``), or one after the other where
+        there are no deadlines. Whatever is no value is logged and counted.
+        """
+        limit = self.watch.limit(stage)
+        if self.guard is None or limit is None:
+            told = [_directly(name, work, self.bundle.version) for name, work in calls]
+        else:
+            told = self.guard.together(calls, version=self.bundle.version, limit_s=max(limit, least_s))
+        self.failed += [name for (name, _), one in zip(calls, told, strict=True) if one.trouble is not None]
+        return told
+
+    def pass_over(self, stage: str, why: Skipped) -> None:
+        """Say for every query that the sources were asked for that a stage was left out."""
+        self.failed.append(stage)
+        log.warning("stage_skipped", stage=stage, why=why.why, version=self.bundle.version)
+        for b in self.places:
+            self.skipped[b].append(why)
+
+
+def _directly(name: str, work: Callable[[], T], version: str | None) -> Told[T]:
+    try:
+        return Told(work())
+    except Exception as exc:  # noqa: BLE001 - whatever a source does, the list must come; it is logged and counted
+        log.warning("source_failed", source=name, version=version, error=f"{type(exc).__name__}: {exc}")
+        return Told(trouble="error")

@@ -1,0 +1,89 @@
+"""Candidates: all sources asked at the same time, and merged into one ranking."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.data import MAX_K, RecLists
+from foretaste.serving.answers import Skipped
+from foretaste.serving.config import SourceConfig
+from foretaste.serving.merge import merge
+from foretaste.serving.pipeline.batch import Batch, Draft
+from foretaste.serving.pipeline.parts import Source
+from foretaste.serving.pipeline.sources import Sources, placed
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What one source gave: catalogue rows (-1 in the padding) and scores (B, n), best first."""
+
+    config: SourceConfig
+    rows: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float32]
+
+
+def gather(batch: Batch, sources: Sources) -> list[Candidates]:
+    """Fill the draft with the merged candidates of all sources; gives what each of them found.
+
+    Models are asked for the users of whom enough is known, other kinds for everybody.
+    """
+    found = _ask_all(batch, sources)
+    if not found:
+        return []
+    width = batch.scenario.pool_for(int(batch.ks.max()))
+    if len(found) == 1:  # nothing to merge: keep the model's own scores
+        rows, scores = found[0].rows[:, :width], found[0].scores[:, :width]
+        chosen = np.where(rows >= 0, np.int16(0), np.int16(-1))
+    else:
+        method = batch.config.merge
+        parts, weights = [(one.rows, one.scores) for one in found], [one.config.weight for one in found]
+        rows, scores, chosen = merge(parts, weights, k=width, method=method.method, damping=method.damping)
+    codes = np.array([*(batch.draft.code(one.config.name) for one in found), -1], dtype=np.int16)
+    batch.draft = Draft(rows, scores, codes[chosen], batch.draft.names)
+    return found
+
+
+def _ask_all(batch: Batch, sources: Sources) -> list[Candidates]:
+    everybody = list(range(len(batch.queries)))
+    asked: list[tuple[SourceConfig, Source, list[int]]] = []
+    for config in batch.scenario.sources or ():
+        places = batch.places if config.model is not None else everybody
+        source = sources.get(config)
+        if source is None:
+            for b in places:
+                batch.skipped[b].append(Skipped(config.name, "missing"))
+        elif places:
+            asked.append((config, source, places))
+    calls = [(source.name, partial(_ask, batch, source, places, config.k)) for config, source, places in asked]
+    found = []
+    for (config, _, places), told in zip(asked, batch.together("candidates", calls), strict=True):
+        if told.value is None:
+            for b in places:
+                batch.skipped[b].append(Skipped(config.name, told.trouble or "error"))
+            continue
+        rows, scores = told.value
+        for b in places:
+            if not (rows[b] >= 0).any():
+                batch.skipped[b].append(Skipped(config.name, "empty"))
+        found.append(Candidates(config, rows, scores))
+    return found
+
+
+def _ask(
+    batch: Batch, source: Source, places: Sequence[int], k: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Catalogue rows and scores (B, n) of one source, empty where it was not asked."""
+    queries = [batch.queries[b] for b in places]
+    is_all = len(places) == len(batch.queries)
+    allowed = batch.shown if batch.shown.ndim == 1 or is_all else batch.shown[places]
+    longest = max(query.k for query in queries)
+    lists: RecLists = source.recommend(queries, min(MAX_K, max(longest, k)), allowed=allowed, now=batch.now)
+    rows, scores = placed(batch.catalogue, lists, allowed)
+    if is_all:
+        return rows, scores
+    whole = Draft.empty(len(batch.queries), rows.shape[1])
+    whole.rows[places], whole.scores[places] = rows, scores
+    return whole.rows, whole.scores

@@ -1,0 +1,128 @@
+"""The pipeline itself: runs the stages in their order, and knows nothing of what they do."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from foretaste.data import Query, RecLists
+from foretaste.serving.config import PipelineConfig
+from foretaste.serving.live.bundle import Bundle
+from foretaste.serving.live.catalogue import Catalogue
+from foretaste.serving.pipeline.batch import Batch, Draft
+from foretaste.serving.pipeline.candidates import gather
+from foretaste.serving.pipeline.explain import explain as explained
+from foretaste.serving.pipeline.fill import fill
+from foretaste.serving.pipeline.outcome import Outcome
+from foretaste.serving.pipeline.parts import Mask, Parts
+from foretaste.serving.pipeline.ranking import rank
+from foretaste.serving.pipeline.sources import Sources
+from foretaste.serving.pipeline.timing import Watch
+
+
+class Pipeline:
+    """Turns queries into lists with the models of a bundle; synchronous, and safe to call from several threads."""
+
+    def __init__(self, config: PipelineConfig, *, min_history: int = 1, parts: Parts | None = None) -> None:
+        self.config = config
+        self.min_history = max(1, min_history)
+        """Known interactions below which a user is served from the fallback chain."""
+        self.parts = parts if parts is not None else Parts()
+        self._sources: Sources | None = None
+
+    def recommend(
+        self,
+        queries: Sequence[Query],
+        bundle: Bundle,
+        *,
+        catalogue: Catalogue | None = None,
+        allowed: Mask | None = None,
+        explain: bool = False,
+    ) -> RecLists:
+        """The lists alone; see :meth:`run`."""
+        return self.run(queries, bundle, catalogue=catalogue, allowed=allowed, explain=explain).lists
+
+    def run(
+        self,
+        queries: Sequence[Query],
+        bundle: Bundle,
+        *,
+        catalogue: Catalogue | None = None,
+        allowed: Mask | None = None,
+        explain: bool = False,
+        now: float | None = None,
+        seed: int = 0,
+        in_time: bool = False,
+    ) -> Outcome:
+        """A list for each query, of exactly ``k`` items wherever that many may be shown.
+
+        Args:
+            queries: all of one scenario (the first one's counts).
+            bundle: the models.
+            catalogue: items in the store; by default those of the models, all available.
+            allowed: mask over the catalogue's rows (I,), or by query (B, I), on top of availability.
+            explain: attach a reason to each item.
+            now: the moment, seconds since 1970 UTC; by default this one.
+            seed: of whatever is drawn at random.
+            in_time: keep the scenario's deadlines; without, every source is waited for.
+
+        A source that raises or is late is logged and left out; so the call itself fails only on wrong arguments.
+        """
+        catalogue = catalogue if catalogue is not None else Catalogue(bundle.items)
+        scenario = self.config.scenario(queries[0].scenario if queries else "default")
+        if not scenario.exclude_seen:
+            queries = [replace(query, exclude_seen=False) for query in queries]
+        shown = catalogue.allowed if allowed is None else catalogue.allowed & allowed
+        batch = Batch(
+            queries=queries,
+            bundle=bundle,
+            catalogue=catalogue,
+            config=self.config,
+            scenario=scenario,
+            shown=shown,
+            warm=np.array([self._is_warm(query, bundle) for query in queries], dtype=bool),
+            now=time.time() if now is None else now,
+            seed=seed,
+            guard=self.parts.guard if in_time else None,
+            watch=Watch(scenario.deadlines if in_time else None),
+            draft=Draft.empty(len(queries), 1),
+            skipped=[[] for _ in queries],
+        )
+        return self._through(batch, self._sources_for(bundle, catalogue), explain)
+
+    def _through(self, batch: Batch, sources: Sources, explain: bool) -> Outcome:
+        watch = batch.watch
+        with watch.stage("candidates"):
+            gather(batch, sources)
+        with watch.stage("ranking"):
+            rank(batch)
+        batch.draft.cut(batch.ks)
+        with watch.stage("fill"):
+            fallbacks = fill(batch, sources)
+        draft = batch.draft
+        user_ids = [query.user_id for query in batch.queries]
+        lists = RecLists(draft.rows, draft.scores, batch.catalogue.items, user_ids, draft.codes, tuple(draft.names))
+        if explain:
+            with watch.stage("explain"):
+                lists = explained(lists, batch.queries, sources)
+        return Outcome(
+            lists,
+            fallbacks,
+            tuple(tuple(skipped) for skipped in batch.skipped),
+            tuple(dict.fromkeys(batch.failed)),
+            watch.seconds,
+        )
+
+    def _sources_for(self, bundle: Bundle, catalogue: Catalogue) -> Sources:
+        """The sources made for this bundle and catalogue; several threads may make them at once, the last one stays."""
+        found = self._sources
+        if found is None or found.bundle is not bundle or found.catalogue is not catalogue:
+            found = self._sources = Sources(self.parts.sources, bundle, catalogue)
+        return found
+
+    def _is_warm(self, query: Query, bundle: Bundle) -> bool:
+        if query.history is not None:
+            return sum(item_id in bundle.items for item_id in query.history) >= self.min_history
+        row = bundle.users.row(query.user_id) if query.user_id is not None else -1
+        return row >= 0 and int(bundle.population.histories.lengths[row]) >= self.min_history

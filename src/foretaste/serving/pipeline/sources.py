@@ -1,0 +1,138 @@
+"""Sources of candidates: the models of the bundle, the catalogue itself, and whatever a service plugs in by kind."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from foretaste.data import Query, Reason, RecLists
+from foretaste.models import Recommender
+from foretaste.serving.config import SourceConfig
+from foretaste.serving.live.bundle import Bundle
+from foretaste.serving.live.catalogue import Catalogue
+from foretaste.serving.pipeline.parts import Mask, Source, SourceMaker
+
+CATALOGUE = "catalogue"
+"""Source name of items that came straight from the catalogue, the newest first."""
+_CHUNK = 4096
+
+
+class ModelSource:
+    """A fitted model as a source; users that it cannot serve get nothing."""
+
+    def __init__(self, name: str, model: Recommender) -> None:
+        self.name = name
+        self.model = model
+
+    def recommend(self, queries: Sequence[Query], k: int, *, allowed: Mask, now: float) -> RecLists:
+        """The model's own lists."""
+        wide = [query if query.k >= k else replace(query, k=k) for query in queries]
+        ranked = allowed[..., : len(self.model.items)]
+        if ranked.ndim == 2 and len(ranked) == 1:
+            ranked = ranked[0]  # one mask for all is the quicker way
+        return self.model.recommend(wide, k, allowed=ranked, unknown="empty")
+
+    def explain(self, query: Query, item_ids: Sequence[str]) -> Sequence[Reason | None]:
+        """The model's own reasons."""
+        return self.model.explain(query, item_ids)
+
+
+class NewestItems:
+    """What came into the catalogue last."""
+
+    def __init__(self, name: str, bundle: Bundle, catalogue: Catalogue) -> None:
+        self.name = name
+        self._bundle, self._catalogue = bundle, catalogue
+
+    def recommend(self, queries: Sequence[Query], k: int, *, allowed: Mask, now: float) -> RecLists:
+        """The newest rows that each query may be shown; they have no score (0)."""
+        rows = np.full((len(queries), k), -1, dtype=np.int32)
+        for b, query in enumerate(queries):
+            found = self._newest(allowed if allowed.ndim == 1 else allowed[b], self._refused(query), k)
+            rows[b, : len(found)] = found
+        scores = np.where(rows >= 0, np.float32(0), np.float32(np.nan))
+        return RecLists(rows, scores, self._catalogue.items, [query.user_id for query in queries])
+
+    def explain(self, query: Query, item_ids: Sequence[str]) -> Sequence[Reason | None]:
+        """That they are new."""
+        return [Reason("new")] * len(item_ids)
+
+    def _newest(self, allowed: Mask, refused: npt.NDArray[np.int32], most: int) -> npt.NDArray[np.int32]:
+        newest, found, count = self._catalogue.newest, [np.zeros(0, np.int32)], 0
+        for start in range(0, len(newest), _CHUNK):
+            rows = newest[start : start + _CHUNK]
+            rows = rows[allowed[rows]]
+            rows = rows[~np.isin(rows, refused)]
+            found.append(rows)
+            count += len(rows)
+            if count >= most:
+                break
+        return np.concatenate(found)[:most]
+
+    def _refused(self, query: Query) -> npt.NDArray[np.int32]:
+        excluded = self._catalogue.items.rows(sorted(query.exclude))
+        return np.concatenate([excluded, seen_rows(query, self._bundle, self._catalogue)])
+
+
+def seen_rows(query: Query, bundle: Bundle, catalogue: Catalogue) -> npt.NDArray[np.int32]:
+    """Catalogue rows of the user's history, where the query asks to leave them out."""
+    if not query.exclude_seen:
+        return np.zeros(0, dtype=np.int32)
+    if query.history is not None:
+        return catalogue.items.rows(list(query.history))
+    row = bundle.users.row(query.user_id or "")
+    return bundle.population.histories.take(np.array([row])).item_rows
+
+
+class Sources:
+    """The sources of one pipeline for one bundle and one catalogue, made when they are first asked for."""
+
+    def __init__(self, makers: Mapping[str, SourceMaker], bundle: Bundle, catalogue: Catalogue) -> None:
+        self.bundle, self.catalogue = bundle, catalogue
+        self._makers = {CATALOGUE: _newest_items, **makers}
+        self._made: dict[str, Source | None] = {}
+
+    def get(self, config: SourceConfig) -> Source | None:
+        """The source, None where the bundle has no such model or the service no such kind."""
+        if config.name not in self._made:
+            self._made[config.name] = self._make(config)
+        return self._made[config.name]
+
+    def named(self, name: str) -> Source | None:
+        """One that was made before, or a model or kind of this name."""
+        if name in self._made:
+            return self._made[name]
+        if name in self.bundle.models:
+            return self.get(SourceConfig(model=name))
+        return self.get(SourceConfig(kind=name)) if name in self._makers else None
+
+    def _make(self, config: SourceConfig) -> Source | None:
+        if config.model is not None:
+            model = self.bundle.models.get(config.model)
+            return None if model is None else ModelSource(config.name, model)
+        maker = self._makers.get(config.kind or "")
+        return None if maker is None else maker(config, self.bundle, self.catalogue)
+
+
+def _newest_items(config: SourceConfig, bundle: Bundle, catalogue: Catalogue) -> Source:
+    return NewestItems(config.name, bundle, catalogue)
+
+
+def placed(
+    catalogue: Catalogue, lists: RecLists, allowed: Mask
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Lists in rows of the catalogue, and their scores; items that it does not have or may not show are dropped."""
+    if lists.items is catalogue.model_items:  # from a model, which keeps to the mask
+        return lists.item_rows, lists.scores
+    rows = lists.item_rows
+    if lists.items is not catalogue.items:
+        rows = np.full(rows.shape, -1, dtype=np.int32)
+        there = lists.item_rows >= 0
+        rows[there] = catalogue.items.rows(lists.items.ids_of(lists.item_rows[there]))
+    shown = allowed[rows] if allowed.ndim == 1 else np.take_along_axis(allowed, np.maximum(rows, 0), axis=1)
+    kept = (rows >= 0) & shown
+    order = np.argsort(~kept, axis=1, kind="stable")
+    rows = np.where(kept, rows, np.int32(-1))
+    scores = np.where(kept, lists.scores, np.float32(np.nan))
+    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
