@@ -112,7 +112,10 @@ def _row(
             note = inject(Scene(server.settings, server, account, quick))
             time.sleep(2.0 if quick else 5.0)
         lost = lost_events(settings.foretaste_home / "foretaste.db", account.acknowledged)
-    return _counted(case, account, start, lost, note)
+    return {
+        name: value.replace(str(folder), "…") if isinstance(value, str) else value
+        for name, value in _counted(case, account, start, lost, note).items()
+    }
 
 
 def _counted(case: str, account: Account, start: float, lost: int, note: str | None) -> Row:
@@ -131,9 +134,10 @@ def _counted(case: str, account: Account, start: float, lost: int, note: str | N
         longest_ms=max((a.ms for a in account.of("list", start)), default=0.0),
         recovery_lists_s=account.recovery_s("list", start),
         recovery_events_s=account.recovery_s("events", start),
+        longest_post_ms=max((a.ms for a in account.of("events", start)), default=0.0),
         acknowledged=len(account.acknowledged),
         lost_events=lost,
-        first_error=first[:120] if first else None,
+        first_error=first[:200] if first else None,
         note=note,
     )
     row["valid_lists"] = rounded(account.valid_share(), 6)
@@ -265,7 +269,7 @@ def _corrupt(scene: Scene) -> str:
     (scene.settings.foretaste_home / "models" / "live").write_text(new, encoding="utf-8")  # as another program would
     healed = until(lambda: rollout(scene.server.url)["live"] == old, 20.0)
     action = rollout(scene.server.url)["history"][0]
-    return f"{action['action']}: {action['why'][:80]}" if healed else "! the corrupt version stayed"
+    return f"{action['action']}: {action['why'][-110:]}" if healed else "! the corrupt version stayed"
 
 
 def _slow(scene: Scene, path: Path) -> str:
@@ -277,7 +281,9 @@ def _slow(scene: Scene, path: Path) -> str:
     found = rollout(scene.server.url)
     action = found["history"][0]
     return (
-        f"{action['action']}: {action['why'][:80]}" if healed and found["live"] == old else "! the slow version stayed"
+        f"{action['action']}: {action['why'][-110:]}"
+        if healed and found["live"] == old
+        else "! the slow version stayed"
     )
 
 
