@@ -34,6 +34,34 @@ class SkippedSource(Body):
     """
 
 
+class TracedPlace(Body):
+    """Where an item stood after a source or a stage."""
+
+    name: str
+    """The source; or `merged`, `ranking`, `rerank KIND`."""
+    rank: int
+    """From 1."""
+    score: float | None
+
+
+class TracedItem(Body):
+    """How one item came to its place, or what left it out."""
+
+    item_id: str
+    rank: int | None
+    """From 1; null when it is not in the list."""
+    source: str | None
+    """What gave it to the list."""
+    found_by: list[TracedPlace]
+    """Its place among the candidates of each source that gave it."""
+    stages: list[TracedPlace]
+    """Its place after each stage that ordered the candidates."""
+    left_out: list[str]
+    """Why it is not in the list: `unknown item`, `unavailable`, `seen`, `excluded by the request`, `filter of the
+    request`, `no source gave it`, `below the pool`, `below the list: candidate N` or the rule or cap.
+    """
+
+
 class Recommendations(Body):
     """One list, with everything that made it."""
 
@@ -98,6 +126,10 @@ class Recommendations(Body):
     experiment: str | None = None
     """What chose the version for this user, such as ``canary:VERSION``; null when nothing did."""
     request_id: str = ""
+    timings_ms: dict[str, float] | None = None
+    """Stage → milliseconds; only with `trace`."""
+    trace: list[TracedItem] | None = None
+    """The items asked about; only with `trace`."""
 
 
 class HistoryEntry(Body):

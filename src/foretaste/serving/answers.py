@@ -1,5 +1,6 @@
 """What the engine answers: plain immutable values, the same for the API, the command line and the tool."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -59,6 +60,45 @@ class Answer:
     """Send it back with events on these items."""
     experiment: str | None = None
     """What chose the version for this user, such as ``canary:VERSION``; None when nothing did."""
+
+
+@dataclass(frozen=True, slots=True)
+class TracedPlace:
+    """Where an item stood after a source or a stage."""
+
+    name: str
+    """The source; or ``merged``, ``ranking``, ``rerank KIND``."""
+    rank: int
+    """From 1."""
+    score: float | None = None
+    """None where it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class TracedItem:
+    """How one item came to its place, or what left it out."""
+
+    item_id: str
+    rank: int | None
+    """From 1; None when it is not in the list."""
+    source: str | None = None
+    """What gave it to the list."""
+    found_by: tuple[TracedPlace, ...] = ()
+    """Its place in the candidates of each source that gave it."""
+    stages: tuple[TracedPlace, ...] = ()
+    """Its place after each stage that ordered the candidates, in their order."""
+    left_out: tuple[str, ...] = ()
+    """Why it is not in the list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """An answer with what was measured and noted while it was made."""
+
+    answer: Answer
+    timings_ms: Mapping[str, float]
+    """Stage → milliseconds."""
+    items: tuple[TracedItem, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 
 from foretaste.data import MAX_K
 from foretaste.errors import ConfigurationError
+from foretaste.rerank import RerankStep
 from foretaste.serving.cold.sessions import SessionConfig
 from foretaste.serving.live.guards import RolloutConfig
 
@@ -151,6 +152,8 @@ class ScenarioConfig(_Part):
     """Ranking instead of the pipeline's."""
     exclude_seen: bool = True
     """Leave out what the user had before."""
+    rerank: tuple[RerankStep, ...] | None = None
+    """Rerankers instead of the pipeline's."""
     pool: PositiveInt | None = Field(default=None, le=MAX_K)
     """Candidates kept after merging instead of the pipeline's."""
     deadlines: DeadlinesConfig | None = None
@@ -176,6 +179,8 @@ class PipelineConfig(_Part):
     """How sources are merged."""
     ranking: RankingConfig | None = None
     """Second stage; None keeps the merged order."""
+    rerank: tuple[RerankStep, ...] = ()
+    """Rerankers (``kind`` and parameters), each working on what the one before gave."""
     pool: PositiveInt | None = Field(default=None, le=MAX_K)
     """Candidates kept after merging, for ranking, rules and rerankers to choose from; by default 100, or 5·k where that
     is more.
@@ -226,6 +231,7 @@ class PipelineConfig(_Part):
             sources=self.sources if own.sources is None else own.sources,
             ranking=self.ranking if own.ranking is None else own.ranking,
             exclude_seen=own.exclude_seen,
+            rerank=self.rerank if own.rerank is None else own.rerank,
             pool=self.pool if own.pool is None else own.pool,
             deadlines=self.deadlines if own.deadlines is None else own.deadlines,
         )

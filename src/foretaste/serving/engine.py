@@ -16,7 +16,7 @@ from foretaste.events import check_id, check_user_id, is_session_user, session_u
 from foretaste.logs import get_logger
 from foretaste.models.threads import n_threads
 from foretaste.monitoring import Metrics
-from foretaste.serving.answers import Answer, Status, WriteResult
+from foretaste.serving.answers import Answer, Status, Traced, WriteResult
 from foretaste.serving.asking import answer_of, category_mask, clean_history, list_of_kind, similar_lists
 from foretaste.serving.cache import Asked, CacheCollector, CachedLists, CacheLimits, SharedLists
 from foretaste.serving.cold.sessions import in_session
@@ -30,7 +30,7 @@ from foretaste.serving.live.rollout_state import Step
 from foretaste.serving.live.serving import Arm
 from foretaste.serving.live.trials import made_of_outcome
 from foretaste.serving.live.users import History, UserStates, history_of
-from foretaste.serving.pipeline import Guard, Outcome, Parts
+from foretaste.serving.pipeline import STAGES, Guard, Outcome, Parts
 from foretaste.storage.artifacts import Artifacts, ModelVersion
 from foretaste.storage.records import Page, Record, RecordKind, Records
 
@@ -126,6 +126,36 @@ class Engine:
         """
         query = self._query(check_user_id(user_id), k, scenario, context, exclude)
         return (await self._answer([query], category=category, explain=explain))[0]
+
+    async def trace(
+        self,
+        user_id: str,
+        k: int | None = None,
+        *,
+        item_ids: Iterable[str] = (),
+        scenario: str = "default",
+        context: Mapping[str, object] | None = None,
+        exclude: Iterable[str] = (),
+        category: str | None = None,
+        explain: bool = False,
+    ) -> Traced:
+        """The list of one user made anew, and how it came about: times, and for each of ``item_ids`` (by default the
+        list and the next candidates) what put it where it is or left it out. It is not logged as shown.
+
+        Raises:
+            InvalidRecordError: the id is no id.
+            ConfigurationError: k out of range.
+        """
+        query = self._query(check_user_id(user_id), k, scenario, context, exclude)
+        arm, start = self._live.arm(query.user_id), time.perf_counter()
+        history, store_failed = await self._history(query.user_id or "", arm.live)
+        state_s, query = time.perf_counter() - start, _with_history(query, history)
+        outcome = await self._in_thread(_recommend, arm.live, [query], category, explain, frozenset(item_ids))
+        actions = history.actions if history is not None else None
+        answer = self._answer_of(arm.live, query, outcome, 0, store_failed=store_failed, actions=actions)
+        seconds = {"state": state_s, **outcome.seconds}
+        timings = {stage: round(1e3 * seconds[stage], 4) for stage in STAGES if stage in seconds}
+        return Traced(replace(answer, experiment=arm.experiment), timings, outcome.traces[0])
 
     async def recommend_session(
         self,
@@ -484,10 +514,17 @@ class Engine:
         return answer
 
 
-def _recommend(live: Live, queries: Sequence[Query], category: str | None, explain: bool) -> Outcome:
-    allowed = category_mask(live.catalogue, category)
+def _recommend(
+    live: Live, queries: Sequence[Query], category: str | None, explain: bool, trace: frozenset[str] | None = None
+) -> Outcome:
     return live.pipeline.run(
-        queries, live.bundle, catalogue=live.catalogue, allowed=allowed, explain=explain, in_time=True
+        queries,
+        live.bundle,
+        catalogue=live.catalogue,
+        allowed=category_mask(live.catalogue, category),
+        explain=explain,
+        in_time=True,
+        trace=trace,
     )
 
 

@@ -241,3 +241,22 @@ async def test_a_wrong_wish_for_a_rollout_is_refused_and_changes_nothing(client,
     assert answer.status_code == status, answer.text
     assert (await client.get("/api/v1/models/status")).json()["candidate"] is None
     assert await engine.artifacts.live() == live
+
+
+async def test_a_trace_says_how_each_item_came_about_and_how_long_the_stages_took(client):
+    first = ids(await client.get(LIST, params={"limit": 3}))
+    body = (await client.get(LIST, params={"limit": 3, "trace": "1"})).json()
+    assert [item["item_id"] for item in body["items"]] == first
+    assert {"state", "candidates", "fill"} <= set(body["timings_ms"])
+    assert [item["item_id"] for item in body["trace"]][:3] == first
+    assert body["trace"][0]["found_by"][0]["name"] == "ease"
+    asked = {"limit": 3, "trace": "true", "trace_items": [first[2], "no-such-item"]}
+    two = {item["item_id"]: item for item in (await client.get(LIST, params=asked)).json()["trace"]}
+    assert two[first[2]]["rank"] == 3
+    assert two["no-such-item"]["left_out"] == ["unknown item"]
+
+
+async def test_an_answer_without_a_trace_does_not_carry_one(client):
+    body = (await client.get(LIST)).json()
+    assert "trace" not in body
+    assert "timings_ms" not in body

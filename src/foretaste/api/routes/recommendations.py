@@ -9,7 +9,18 @@ from starlette.responses import Response
 from foretaste.api.bodies import read_body
 from foretaste.api.documents import body, errors
 from foretaste.api.errors import json_response, request_id
-from foretaste.api.routes.shared import Category, Exclude, Explain, Limit, Scenario, answered, engine_of
+from foretaste.api.routes.shared import (
+    Category,
+    Exclude,
+    Explain,
+    Limit,
+    Scenario,
+    Trace,
+    TraceItems,
+    answered,
+    engine_of,
+    traced,
+)
 from foretaste.schemas import HistoryRequest, Recommendations, RecommendationsOfUsers, UsersRequest
 from foretaste.serving.config import Kind
 
@@ -30,11 +41,25 @@ async def recommend_user(
     scenario: Scenario = "default",
     category: Category = None,
     exclude: Exclude = None,
+    trace: Trace = False,
+    trace_items: TraceItems = None,
 ) -> Response:
     """The list of one user, from all that is known of them at this moment.
 
-    A user of whom nothing is known gets what is popular, and `fallback` says `cold_user`.
+    A user of whom nothing is known gets what is popular, and `fallback` says `cold_user`. With `trace` the list is made
+    anew, and `trace` says of the items in `trace_items` why they are where they are, or what left them out.
     """
+    if trace:
+        made = await engine_of(request).trace(
+            user_id,
+            limit,
+            item_ids=trace_items or (),
+            scenario=scenario,
+            exclude=exclude or (),
+            category=category,
+            explain=explain,
+        )
+        return traced(request, made)
     answer = await engine_of(request).recommend(
         user_id, limit, scenario=scenario, exclude=exclude or (), category=category, explain=explain
     )

@@ -1,12 +1,13 @@
 """What several routes need."""
 
+from dataclasses import asdict
 from typing import Annotated, Any, cast
 
 from fastapi import Query, Request
 from starlette.responses import Response
 
 from foretaste.api.errors import error_body, json_response, request_id
-from foretaste.serving.answers import Answer, WriteResult
+from foretaste.serving.answers import Answer, Traced, WriteResult
 from foretaste.serving.cache import TAIL, head_of
 from foretaste.serving.engine import Engine
 
@@ -18,6 +19,14 @@ Exclude = Annotated[
     list[str] | None, Query(max_length=1000, description="Item ids that may not be in the list; may be repeated.")
 ]
 
+Trace = Annotated[
+    bool, Query(description="Say how the list came about: times, and each item's way through the stages.")
+]
+TraceItems = Annotated[
+    list[str] | None,
+    Query(max_length=100, description="Items to trace, may be repeated; by default the list and the next candidates."),
+]
+
 
 def engine_of(request: Request) -> Engine:
     """The engine that answers."""
@@ -27,6 +36,12 @@ def engine_of(request: Request) -> Engine:
 def answered(request: Request, answer: Answer) -> Response:
     """A list as an answer."""
     return Response(head_of(answer) + request_id(request).encode() + TAIL, media_type="application/json")
+
+
+def traced(request: Request, made: Traced) -> Response:
+    """A list as an answer, with what was noted while it was made."""
+    noted = {"timings_ms": dict(made.timings_ms), "trace": [asdict(item) for item in made.items]}
+    return json_response({**asdict(made.answer), "request_id": request_id(request), **noted})
 
 
 def batch_answer(identity: str, results: list[WriteResult], what: str) -> Response:

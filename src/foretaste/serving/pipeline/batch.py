@@ -8,11 +8,13 @@ import numpy.typing as npt
 
 from foretaste.data import Query
 from foretaste.logs import get_logger
+from foretaste.rerank import ItemView
 from foretaste.serving.answers import Skipped
 from foretaste.serving.config import PipelineConfig, ScenarioConfig
 from foretaste.serving.live.bundle import Bundle
 from foretaste.serving.live.catalogue import Catalogue
-from foretaste.serving.pipeline.guard import Guard, T, Told
+from foretaste.serving.pipeline.guard import Guard, T, Told, Trouble
+from foretaste.serving.pipeline.journal import Journal
 from foretaste.serving.pipeline.parts import Mask
 from foretaste.serving.pipeline.timing import Watch
 
@@ -63,18 +65,17 @@ class Draft:
         self.scores = np.take_along_axis(self.scores, order, axis=1)
         self.codes = np.take_along_axis(self.codes, order, axis=1)
 
-    def cut(self, ks: npt.NDArray[np.integer]) -> None:
-        """Shorten list b to ``ks[b]`` items, and all arrays to the longest of them (padded where they were shorter)."""
-        width, lacking = int(ks.max(initial=1)), int(ks.max(initial=1)) - self.rows.shape[1]
-        if lacking > 0:
-            pad = ((0, 0), (0, lacking))
-            self.rows = np.pad(self.rows, pad, constant_values=-1)
-            self.scores = np.pad(self.scores, pad, constant_values=np.nan)
-            self.codes = np.pad(self.codes, pad, constant_values=-1)
+    def cut(self, ks: npt.NDArray[np.integer]) -> "Draft":
+        """The lists shortened to ``ks[b]`` items, in arrays as wide as the longest of them."""
+        width = int(ks.max(initial=1))
+        made = Draft.empty(len(self.rows), width)
+        made.names = self.names
         beyond = np.arange(width)[None, :] >= ks[:, None]
-        self.rows = np.where(beyond, np.int32(-1), self.rows[:, :width])
-        self.scores = np.where(beyond, np.float32(np.nan), self.scores[:, :width])
-        self.codes = np.where(beyond, np.int16(-1), self.codes[:, :width])
+        n = min(width, self.rows.shape[1])
+        for own, target in ((self.rows, made.rows), (self.scores, made.scores), (self.codes, made.codes)):
+            target[:, :n] = own[:, :n]
+        made.rows[beyond], made.scores[beyond], made.codes[beyond] = -1, np.nan, -1
+        return made
 
 
 @dataclass
@@ -97,6 +98,10 @@ class Batch:
     watch: Watch
     draft: Draft
     skipped: list[list[Skipped]]
+    view: Callable[[], ItemView]
+    """What rerankers know of the items; made when first asked for."""
+    journal: Journal | None = None
+    """What the stages did, kept only where somebody asks."""
     failed: list[str] = field(default_factory=list)
 
     @property
@@ -109,6 +114,11 @@ class Batch:
         """Which queries the sources are asked for."""
         found: list[int] = np.flatnonzero(self.warm).tolist()
         return found
+
+    def note(self, stage: str) -> None:
+        """Keep how the lists are after a stage, where somebody asks."""
+        if self.journal is not None:
+            self.journal.note(stage, self.draft.rows, self.draft.scores)
 
     def together(
         self, stage: str, calls: Sequence[tuple[str, Callable[[], T]]], *, least_s: float = 0.0
@@ -124,12 +134,12 @@ class Batch:
         self.failed += [name for (name, _), one in zip(calls, told, strict=True) if one.trouble is not None]
         return told
 
-    def pass_over(self, stage: str, why: Skipped) -> None:
-        """Say for every query that the sources were asked for that a stage was left out."""
+    def pass_over(self, stage: str, why: Trouble) -> None:
+        """Say of every list with candidates that a stage was left out."""
         self.failed.append(stage)
-        log.warning("stage_skipped", stage=stage, why=why.why, version=self.bundle.version)
-        for b in self.places:
-            self.skipped[b].append(why)
+        log.warning("stage_skipped", stage=stage, why=why, version=self.bundle.version)
+        for b in np.flatnonzero(self.draft.rows[:, 0] >= 0).tolist():
+            self.skipped[b].append(Skipped(stage, why))
 
 
 def _directly(name: str, work: Callable[[], T], version: str | None) -> Told[T]:

@@ -1,7 +1,6 @@
 """Candidates: all sources asked at the same time, and merged into one ranking."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -12,27 +11,19 @@ from foretaste.serving.answers import Skipped
 from foretaste.serving.config import SourceConfig
 from foretaste.serving.merge import merge
 from foretaste.serving.pipeline.batch import Batch, Draft
+from foretaste.serving.pipeline.journal import Candidates
 from foretaste.serving.pipeline.parts import Source
 from foretaste.serving.pipeline.sources import Sources, placed
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """What one source gave: catalogue rows (-1 in the padding) and scores (B, n), best first."""
-
-    config: SourceConfig
-    rows: npt.NDArray[np.int32]
-    scores: npt.NDArray[np.float32]
-
-
-def gather(batch: Batch, sources: Sources) -> list[Candidates]:
-    """Fill the draft with the merged candidates of all sources; gives what each of them found.
+def gather(batch: Batch, sources: Sources) -> None:
+    """Fill the draft with the merged candidates of all sources.
 
     Models are asked for the users of whom enough is known, other kinds for everybody.
     """
     found = _ask_all(batch, sources)
     if not found:
-        return []
+        return
     width = batch.scenario.pool_for(int(batch.ks.max()))
     if len(found) == 1:  # nothing to merge: keep the model's own scores
         rows, scores = found[0].rows[:, :width], found[0].scores[:, :width]
@@ -43,7 +34,9 @@ def gather(batch: Batch, sources: Sources) -> list[Candidates]:
         rows, scores, chosen = merge(parts, weights, k=width, method=method.method, damping=method.damping)
     codes = np.array([*(batch.draft.code(one.config.name) for one in found), -1], dtype=np.int16)
     batch.draft = Draft(rows, scores, codes[chosen], batch.draft.names)
-    return found
+    if batch.journal is not None:
+        batch.journal.sources += found
+    batch.note("merged")
 
 
 def _ask_all(batch: Batch, sources: Sources) -> list[Candidates]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from foretaste.data import RecLists
-from foretaste.serving.answers import Fallback, Skipped
+from foretaste.serving.answers import Fallback, Skipped, TracedItem
 
 
 @dataclass(frozen=True)
@@ -19,3 +19,5 @@ class Outcome:
     """Sources and stages that raised or were late."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Stage → time it took for the whole batch."""
+    traces: tuple[tuple[TracedItem, ...], ...] = ()
+    """For each query the items that were asked about; empty without a trace."""

@@ -7,18 +7,23 @@ from dataclasses import replace
 import numpy as np
 
 from foretaste.data import Query, RecLists
+from foretaste.rerank import create_reranker
 from foretaste.serving.config import PipelineConfig
 from foretaste.serving.live.bundle import Bundle
 from foretaste.serving.live.catalogue import Catalogue
+from foretaste.serving.live.view import Views
 from foretaste.serving.pipeline.batch import Batch, Draft
 from foretaste.serving.pipeline.candidates import gather
 from foretaste.serving.pipeline.explain import explain as explained
 from foretaste.serving.pipeline.fill import fill
+from foretaste.serving.pipeline.journal import Journal
 from foretaste.serving.pipeline.outcome import Outcome
 from foretaste.serving.pipeline.parts import Mask, Parts
 from foretaste.serving.pipeline.ranking import rank
+from foretaste.serving.pipeline.rerank import rerank
 from foretaste.serving.pipeline.sources import Sources
 from foretaste.serving.pipeline.timing import Watch
+from foretaste.serving.pipeline.trace import traced
 
 
 class Pipeline:
@@ -30,6 +35,9 @@ class Pipeline:
         """Known interactions below which a user is served from the fallback chain."""
         self.parts = parts if parts is not None else Parts()
         self._sources: Sources | None = None
+        self._views = Views()
+        steps = [*config.rerank, *(step for own in config.scenarios.values() for step in own.rerank or ())]
+        self._rerankers = {id(step): create_reranker(step) for step in steps}
 
     def recommend(
         self,
@@ -54,6 +62,7 @@ class Pipeline:
         now: float | None = None,
         seed: int = 0,
         in_time: bool = False,
+        trace: frozenset[str] | None = None,
     ) -> Outcome:
         """A list for each query, of exactly ``k`` items wherever that many may be shown.
 
@@ -66,6 +75,8 @@ class Pipeline:
             now: the moment, seconds since 1970 UTC; by default this one.
             seed: of whatever is drawn at random.
             in_time: keep the scenario's deadlines; without, every source is waited for.
+            trace: say in the outcome how these items came to where they are, or why they are not in the list; empty
+                means the items of the list and the next candidates.
 
         A source that raises or is late is logged and left out; so the call itself fails only on wrong arguments.
         """
@@ -88,6 +99,8 @@ class Pipeline:
             watch=Watch(scenario.deadlines if in_time else None),
             draft=Draft.empty(len(queries), 1),
             skipped=[[] for _ in queries],
+            view=lambda: self._views.of(bundle, catalogue),
+            journal=None if trace is None else Journal(trace),
         )
         return self._through(batch, self._sources_for(bundle, catalogue), explain)
 
@@ -97,7 +110,10 @@ class Pipeline:
             gather(batch, sources)
         with watch.stage("ranking"):
             rank(batch)
-        batch.draft.cut(batch.ks)
+        with watch.stage("rerank"):
+            rerank(batch, self._rerankers)
+        pool = batch.draft
+        batch.draft = pool.cut(batch.ks)
         with watch.stage("fill"):
             fallbacks = fill(batch, sources)
         draft = batch.draft
@@ -112,6 +128,7 @@ class Pipeline:
             tuple(tuple(skipped) for skipped in batch.skipped),
             tuple(dict.fromkeys(batch.failed)),
             watch.seconds,
+            () if batch.journal is None else traced(batch, batch.journal, pool),
         )
 
     def _sources_for(self, bundle: Bundle, catalogue: Catalogue) -> Sources:

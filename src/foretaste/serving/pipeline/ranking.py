@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from foretaste.data import RecLists
 from foretaste.models import Recommender
-from foretaste.serving.answers import Skipped
 from foretaste.serving.pipeline.batch import Batch
 
 
@@ -18,17 +17,17 @@ def rank(batch: Batch) -> None:
     if config is None or model is None or not (batch.draft.rows >= 0).any():
         return
     if batch.watch.limit("ranking") == 0:
-        batch.pass_over("ranking", Skipped("ranking", "late"))
+        batch.pass_over("ranking", "late")
         return
     [told] = batch.together("ranking", [(config.model, lambda: _scores(model, batch))])
     if told.value is None:
-        for b in batch.places:
-            batch.skipped[b].append(Skipped("ranking", told.trouble or "error"))
+        batch.pass_over("ranking", told.trouble or "error")
         return
     draft, scores = batch.draft, told.value
     order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), axis=1, kind="stable")
     draft.scores = scores
     draft.reorder(order)
+    batch.note("ranking")
 
 
 def _scores(model: Recommender, batch: Batch) -> npt.NDArray[np.float32]:

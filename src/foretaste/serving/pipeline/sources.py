@@ -75,14 +75,22 @@ class NewestItems:
         return np.concatenate([excluded, seen_rows(query, self._bundle, self._catalogue)])
 
 
+def history_rows(
+    query: Query, bundle: Bundle, catalogue: Catalogue
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Catalogue rows of the user's history (-1 for items that the catalogue does not have), and their weights."""
+    if query.history is not None:
+        rows = catalogue.items.rows(list(query.history))
+        given = query.history_weights
+        return rows, np.ones(len(rows), np.float32) if given is None else np.asarray(given, np.float32)
+    row = bundle.users.row(query.user_id) if query.user_id is not None else -1
+    known = bundle.population.histories.take(np.array([row]))
+    return known.item_rows, known.weights
+
+
 def seen_rows(query: Query, bundle: Bundle, catalogue: Catalogue) -> npt.NDArray[np.int32]:
     """Catalogue rows of the user's history, where the query asks to leave them out."""
-    if not query.exclude_seen:
-        return np.zeros(0, dtype=np.int32)
-    if query.history is not None:
-        return catalogue.items.rows(list(query.history))
-    row = bundle.users.row(query.user_id or "")
-    return bundle.population.histories.take(np.array([row])).item_rows
+    return history_rows(query, bundle, catalogue)[0] if query.exclude_seen else np.zeros(0, dtype=np.int32)
 
 
 class Sources:
