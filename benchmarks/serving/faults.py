@@ -165,9 +165,15 @@ def _environment(path: Path | None) -> Iterator[None]:
 def _kill_a_worker(scene: Scene) -> str:
     workers = psutil.Process(scene.server.pid).children(recursive=True)
     workers = [worker for worker in workers if "resource_tracker" not in " ".join(worker.cmdline())]
-    workers[-1].send_signal(signal.SIGKILL)
+    busiest = max(workers, key=lambda worker: len(worker.net_connections()))
+    open_connections = len(busiest.net_connections())
+    busiest.send_signal(signal.SIGKILL)
     back = until(lambda: len(psutil.Process(scene.server.pid).children(recursive=True)) >= len(workers), 20.0)
-    return f"{len(workers)} workers" if back else "! the killed worker did not come back"
+    return (
+        f"the one with {open_connections} sockets of {len(workers)}"
+        if back
+        else "! the killed worker did not come back"
+    )
 
 
 class _Redis:

@@ -33,7 +33,7 @@ def create_app(source: Engine | Settings | None = None, *, max_body_bytes: int |
         if settings is None:
             yield
             return
-        async with open_engine(settings) as engine:
+        async with open_engine(settings, retrains=True) as engine:
             app.state.engine = engine
             yield
 

@@ -112,7 +112,7 @@ def _serve_here(settings: Settings) -> None:
     from foretaste.serving.bootstrap import open_engine
 
     async def run() -> None:
-        async with open_engine(settings) as engine:
+        async with open_engine(settings, retrains=True) as engine:
             server = Server(
                 Front(create_app(engine, max_body_bytes=settings.max_body_bytes), runs_lifespan=False),
                 address=settings.api_host,

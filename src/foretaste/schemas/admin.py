@@ -146,7 +146,7 @@ class RolloutBody(Body):
     seconds: float | None
     """Its shortest length; null when it waits for a person or nothing is rolled out."""
     next_stages: list[Stage]
-    guards: dict[str, float]
+    guards: dict[str, float | str]
     """The limits that hold."""
     new: VersionFigures | None
     old: VersionFigures | None

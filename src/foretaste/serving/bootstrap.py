@@ -1,5 +1,7 @@
 """From settings to a running engine: the one place below the entry points that reads them."""
 
+import os
+import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,6 +15,7 @@ from foretaste.serving.cache import CacheLimits, SharedLists
 from foretaste.serving.config import PipelineConfig, load_pipeline
 from foretaste.serving.engine import Engine
 from foretaste.serving.live.bundle import Bundle
+from foretaste.serving.live.retraining import Retraining, train_in_child
 from foretaste.settings import Settings
 from foretaste.storage.artifacts import Artifacts, open_artifacts
 from foretaste.storage.cache import GuardedCache, open_cache
@@ -47,8 +50,10 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
+async def open_engine(settings: Settings, *, retrains: bool = False) -> AsyncIterator[Engine]:
     """An engine on the stores that the settings name; it follows the live model until the end of the block.
+
+    With ``retrains`` it also trains every ``model_update_interval`` seconds, where that is set: servers do.
 
     Raises:
         ConfigurationError: the pipeline file is wrong.
@@ -58,7 +63,24 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
     # Requests are the work to share out: BLAS threads beside them would only wait by spinning.
     with blas_threads(1):
         async with open_stores(settings) as stores, _engine(settings, pipeline, stores) as engine:
-            yield engine
+            if not (retrains and settings.model_update_interval):
+                yield engine
+                return
+            variables = _variables(settings)
+            async with Retraining(
+                stores.records,
+                interval_s=settings.model_update_interval,
+                train=lambda: train_in_child(variables),
+                go_live=engine.take_retrained,
+                worker=f"{os.getpid()}-{secrets.token_hex(2)}",
+            ):
+                yield engine
+
+
+def _variables(settings: Settings) -> dict[str, str]:
+    """The settings as environment variables for a training process; without secrets that it does not need."""
+    values = settings.model_dump(mode="json", exclude_none=True, exclude={"secret_key", "redis_password", "redis_url"})
+    return {name.upper(): str(value) for name, value in values.items()}
 
 
 @asynccontextmanager

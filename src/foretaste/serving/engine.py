@@ -318,6 +318,18 @@ class Engine:
         await self._live.promote(version, steps, guards=guards, actor=actor)
         return described
 
+    async def take_retrained(self, version: str) -> None:
+        """Bring in what the schedule trained: at once (loaded, tried, then watched), or in steps as the live pipeline
+        says.
+
+        Raises:
+            CorruptStateError, ModelError: it cannot be served; the live one stays.
+        """
+        config = self._live.current.pipeline.config.rollout
+        in_steps = config.retrained == "steps" and self._live.current.bundle.version is not None
+        steps = steps_of(config, shadow=True, canary=config.canary_share) if in_steps else ()
+        await self.promote(version, steps, actor="schedule")
+
     async def roll_back(self, to: str | None = None, *, actor: str = "local") -> None:
         """Give up what is being rolled out, or make the version before (or ``to``) live again.
 

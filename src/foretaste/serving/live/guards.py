@@ -1,7 +1,7 @@
 """When a new version may go on, and when it must go back: limits on time, failures, lengths, likeness and clicks."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError
 
@@ -30,6 +30,8 @@ class RolloutConfig(BaseModel):
     """Shortest time as canary."""
     canary_share: float = Field(default=0.05, gt=0, lt=1)
     """Share of the users that see the new version."""
+    retrained: Literal["now", "steps"] = "now"
+    """Whether a version that the schedule trained goes live at once (and is watched), or through shadow and canary."""
     watch_s: NonNegativeFloat = 60.0
     """How long a version is watched after the swap, with the old one at hand; 0 does not watch."""
     min_samples: PositiveInt = 200
