@@ -18,6 +18,7 @@ from foretaste.models.threads import n_threads
 from foretaste.monitoring import Metrics
 from foretaste.serving.answers import Answer, Status, Traced, WriteResult
 from foretaste.serving.asking import answer_of, category_mask, clean_history, list_of_kind, similar_lists
+from foretaste.serving.batcher import Batcher
 from foretaste.serving.cache import Asked, CacheCollector, CachedLists, CacheLimits, SharedLists
 from foretaste.serving.cold.sessions import in_session
 from foretaste.serving.collect import record_events, upsert_records
@@ -63,6 +64,7 @@ class Engine:
         self.default_k = default_k
         self.metrics = metrics if metrics is not None else Metrics()
         self._executor = ThreadPoolExecutor(n_threads(), thread_name_prefix="foretaste-model")
+        self._batcher = Batcher(n_threads())
         self._loader = ThreadPoolExecutor(2, thread_name_prefix="foretaste-loader")
         guard = Guard(on_change=self.metrics.set_breaker)
         self._users = UserStates(records)
@@ -213,8 +215,8 @@ class Engine:
         live = self._live.current
         given = clean_history(history, live.bundle.weights)
         query = _with_history(self._query(None, k, scenario, context, exclude), given)
-        outcome = await self._run(Arm(live), [query], category, explain)
-        return self._shown(self._answer_of(live, query, outcome, 0, actions=given.actions))
+        outcome, at = await self._run(Arm(live), [query], category, explain)
+        return self._shown(self._answer_of(live, query, outcome, at, actions=given.actions))
 
     async def similar_items(self, item_id: str, k: int | None = None, *, explain: bool = False) -> Answer:
         """Items that resemble one item, the most similar first.
@@ -433,11 +435,11 @@ class Engine:
             failed.append(store_failed)
             actions.append(history.actions if history is not None else None)
         start = time.perf_counter()
-        outcome = await self._run(arm, filled, category, explain)
+        outcome, at = await self._run(arm, filled, category, explain)
         seconds = time.perf_counter() - start
         answers = [
             replace(
-                self._answer_of(arm.live, query, outcome, b, store_failed=failed[b], actions=actions[b]),
+                self._answer_of(arm.live, query, outcome, at + b, store_failed=failed[b], actions=actions[b]),
                 experiment=arm.experiment,
             )
             for b, query in enumerate(filled)
@@ -479,12 +481,22 @@ class Engine:
             explain=asked.explain,
         )
 
-    async def _run(self, arm: Arm, queries: Sequence[Query], category: str | None, explain: bool) -> Outcome:
-        live, start = arm.live, time.perf_counter()
-        outcome = await self._in_thread(_recommend, live, queries, category, explain, executor=arm.executor)
-        self.metrics.observe_pipeline(_label(live, queries[0].scenario), time.perf_counter() - start)
-        self._observe(outcome)
-        return outcome
+    async def _run(
+        self, arm: Arm, queries: Sequence[Query], category: str | None, explain: bool
+    ) -> tuple[Outcome, int]:
+        """The outcome of the batch that the queries went with, and the place of the first of them in it."""
+        live, scenario = arm.live, queries[0].scenario
+
+        async def work(together: Sequence[Query]) -> Outcome:
+            start = time.perf_counter()
+            outcome = await self._in_thread(_recommend, live, together, category, explain, executor=arm.executor)
+            self.metrics.observe_pipeline(_label(live, scenario), time.perf_counter() - start)
+            self._observe(outcome)
+            return outcome
+
+        if arm.executor is not None:  # threads of its own
+            return await work(queries), 0
+        return await self._batcher.run((id(live), scenario, category, explain), queries, work)
 
     async def _in_thread(
         self, work: Callable[..., Outcome], *arguments: Any, executor: Executor | None = None
