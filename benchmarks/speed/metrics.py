@@ -1,10 +1,15 @@
-"""Metrics of 100,000 lists of 20 items beside pytrec_eval: the same six values for every user, checked.
+"""Metrics of 100,000 lists of 20 items beside pytrec_eval and RecTools: the same six values, checked.
 
-Measured is what a user of each pays for one report: ours starts from arrays of item rows, as models give them, the peer
-from the dictionaries that it takes (building them is not counted). Both give values per user.
+Measured is what a user of each pays for one report: ours starts from arrays of item rows, as models give them, the
+peers from the dictionaries or frames that they take (building them is not counted). Ours and pytrec_eval give values
+per user, RecTools their means.
+
+RecTools 0.19 asks for NumPy 1 and pandas 2, so no extra installs it; its metrics also run on newer ones. Its row is
+there after ``pip install --no-deps rectools`` and ``pip install "attrs<24" "typeguard<5"``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +32,7 @@ NAMES = {
 
 
 def run(*, data: Path | None, quick: bool) -> Iterator[Row]:
-    """One row; needs no data."""
+    """A row a peer; needs no data."""
     import pytrec_eval
 
     n_users = 5_000 if quick else 100_000
@@ -35,6 +40,7 @@ def run(*, data: Path | None, quick: bool) -> Iterator[Row]:
     metrics = [parse_metric(name, k=K) for name in NAMES]
     qrels, ranked = _dictionaries(lists, truth)
     measures = {name.replace("_2", ".2") for name in NAMES.values()}
+    case = f"{n_users:,} users × {K}: {', '.join(NAMES)}"
 
     def ours() -> list[np.ndarray]:
         judged = judge(lists, truth, catalogue)
@@ -54,7 +60,50 @@ def run(*, data: Path | None, quick: bool) -> Iterator[Row]:
         unit="users/s",
         packages=["pytrec_eval-terrier"],
         threads=1,
-        case=f"{n_users:,} users × {K}: {', '.join(NAMES)}",
+        case=case,
+    )
+    if find_spec("rectools") is not None:
+        yield _rectools_row(lists, truth, ours, case)
+
+
+def _rectools_row(lists: np.ndarray, truth: Truth, ours: Callable[[], list[np.ndarray]], case: str) -> Row:
+    import pandas as pd
+    from rectools import Columns
+    from rectools.metrics import MAP, MRR, NDCG, HitRate, Precision, Recall, calc_metrics
+
+    n_users = len(lists)
+    metrics = {
+        "precision": Precision(K),
+        "recall": Recall(K),
+        "ndcg": NDCG(K, divide_by_achievable=True),
+        "map": MAP(K, divide_by_k=False),
+        "mrr": MRR(K),
+        "hit_rate": HitRate(K),
+    }
+    ranks = np.tile(np.arange(1, K + 1), n_users)
+    listed = {Columns.User: np.repeat(np.arange(n_users), K), Columns.Item: lists.ravel(), Columns.Rank: ranks}
+    taken = {Columns.User: np.repeat(np.arange(n_users), np.diff(truth.indptr)), Columns.Item: truth.item_rows}
+    reco, interactions = pd.DataFrame(listed), pd.DataFrame(taken)
+
+    def peer() -> dict[str, float]:
+        found: dict[str, float] = calc_metrics(metrics, reco=reco, interactions=interactions)
+        return found
+
+    theirs = peer()
+    for values, name in zip(ours(), NAMES, strict=True):
+        if abs(float(values.mean()) - theirs[name]) > 1e-9:
+            raise AssertionError(f"{name} is {values.mean()}, by RecTools {theirs[name]}")
+    with blas_threads(1):
+        seconds = in_turns({"ours": ours, "peer": peer}, rounds=3)
+    return speed_row(
+        "metrics",
+        ours=n_users / seconds["ours"],
+        peer=n_users / seconds["peer"],
+        peer_name="RecTools",
+        unit="users/s",
+        packages=["rectools", "pandas"],
+        threads=1,
+        case=f"{case}; means over users",
     )
 
 
