@@ -22,19 +22,30 @@ def blend_ndcg(candidates: Candidates, weights: npt.NDArray[np.floating], *, k: 
     """
     from foretaste.models.kernels.blending import blend_quality
 
-    weights = np.atleast_2d(np.asarray(weights, dtype=np.float32))
+    weights = np.ascontiguousarray(np.atleast_2d(weights), dtype=np.float32)
     discounts = 1.0 / np.log2(np.arange(2, k + 2))
     ideal = np.concatenate([np.zeros(1), np.cumsum(discounts)])[np.minimum(candidates.n_positive, k)]
-    out = np.empty(len(weights))
-    edges = np.linspace(0, len(weights), min(len(weights), 4 * n_threads()) + 1).astype(int)
+    edges = np.linspace(0, len(candidates), min(len(candidates), 4 * n_threads()) + 1).astype(int)
 
-    def judge(part: int) -> None:
-        own = slice(edges[part], edges[part + 1])
-        chosen = np.ascontiguousarray(weights[own])
-        blend_quality(candidates.features, candidates.indptr, candidates.n_positive, discounts, ideal, chosen, out[own])
+    def judge(part: int) -> Weights:
+        sums = np.zeros(len(weights))
+        blend_quality(
+            candidates.features,
+            candidates.indptr,
+            candidates.n_positive,
+            discounts,
+            ideal,
+            weights,
+            edges[part],
+            edges[part + 1],
+            sums,
+        )
+        return sums
 
-    map_threads(judge, range(len(edges) - 1))
-    return out
+    total = np.zeros(len(weights))
+    for sums in map_threads(judge, range(len(edges) - 1)):
+        total += sums
+    return total / max(1, len(candidates))
 
 
 def learn_weights(

@@ -47,52 +47,46 @@ def blend_quality(
     discounts: npt.NDArray[np.float64],
     ideal: npt.NDArray[np.float64],
     weights: Floats,
+    first_user: int,
+    last_user: int,
     out: npt.NDArray[np.float64],
 ) -> None:
-    """The mean NDCG of V weightings (V, P) over the candidates of many users, into ``out`` (V,).
+    """The summed NDCG of V weightings (V, P) over the candidates of users ``first_user:last_user``, into ``out`` (V,).
 
     ``features`` (P, N) holds the parts' scores; user u owns the columns ``indptr[u]:indptr[u + 1]``, its
     ``n_positive[u]`` relevant items first. ``discounts`` (k,) is the gain of each place, ``ideal[u]`` the best sum.
-    Among equal scores a relevant item has the last of their places in the list.
+    Among equal scores a relevant item has the last of their places in the list. All weightings are judged on one user
+    before the next, whose few candidates then stay in the core's own cache.
     """
     n_parts, k = features.shape[0], len(discounts)
     widest = 0
-    for u in range(len(n_positive)):
+    for u in range(first_user, last_user):
         widest = max(widest, indptr[u + 1] - indptr[u])
+    own_features = np.empty((n_parts, widest), dtype=np.float32)
     blended = np.empty(widest, dtype=np.float32)
-    best = np.empty(k, dtype=np.float32)
-    for v in range(weights.shape[0]):
-        quality = 0.0
-        for u in range(len(n_positive)):
-            start, width = indptr[u], indptr[u + 1] - indptr[u]
-            first = weights[v, 0]
+    for u in range(first_user, last_user):
+        start, width = indptr[u], indptr[u + 1] - indptr[u]
+        if ideal[u] <= 0:
+            continue
+        for p in range(n_parts):
             for c in range(width):
-                blended[c] = first * features[0, start + c]
-            for p in range(1, n_parts):
+                own_features[p, c] = features[p, start + c]
+        for v in range(weights.shape[0]):
+            blended[:width] = 0
+            for p in range(n_parts):
                 weight = weights[v, p]
                 if weight != 0:
                     for c in range(width):
-                        blended[c] += weight * features[p, start + c]
-            count = 0  # ``best`` holds the k highest scores, highest first
-            for c in range(width):
-                own = blended[c]
-                if count == k and own <= best[k - 1]:
-                    continue
-                place = min(count, k - 1)
-                while place > 0 and best[place - 1] < own:
-                    best[place] = best[place - 1]
-                    place -= 1
-                best[place] = own
-                count = min(count + 1, k)
+                        blended[c] += weight * own_features[p, c]
             gain = 0.0
-            for c in range(n_positive[u]):
-                own = blended[c]
-                if own < best[count - 1]:
-                    continue
-                last = count - 1  # the last place of an equal score: a tie counts against the relevant item
-                while best[last] < own:
-                    last -= 1
-                gain += discounts[last]
-            if ideal[u] > 0:
-                quality += gain / ideal[u]
-        out[v] = quality / max(1, len(n_positive))
+            for positive in range(n_positive[u]):
+                own = blended[positive]
+                n_above = np.int32(0)
+                for c in range(width):
+                    n_above += np.int32(blended[c] > own)
+                if n_above < k:
+                    n_up_to = np.int32(0)
+                    for c in range(width):
+                        n_up_to += np.int32(blended[c] >= own)
+                    gain += discounts[min(n_up_to, k) - 1]
+            out[v] += gain / ideal[u]
