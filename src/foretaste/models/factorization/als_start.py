@@ -30,4 +30,5 @@ def random_start(matrix: sparse.csr_array, n_factors: int, *, seed: int = 0) -> 
     popularity = np.bincount(matrix.indices, minlength=matrix.shape[1]).astype(np.float64)
     relative = np.sqrt(popularity / max(popularity.mean(), 1e-12))
     noise = np.random.default_rng(seed).standard_normal((matrix.shape[1], n_factors), dtype=np.float32)
-    return noise * (_NOISE * relative[:, None]).astype(np.float32)
+    noise *= (_NOISE * relative[:, None]).astype(np.float32)
+    return noise

@@ -88,5 +88,5 @@ def blend_quality(
                     n_up_to = np.int32(0)
                     for c in range(width):
                         n_up_to += np.int32(blended[c] >= own)
-                    gain += discounts[min(n_up_to, k) - 1]
+                    gain += discounts[n_up_to - 1 if n_up_to < k else k - 1]
             out[v] += gain / ideal[u]

@@ -137,7 +137,8 @@ def _texts_compared(operator: str, left: str | TextFace, right: str | TextFace) 
         return np.asarray((left.codes >= 0) & (left.codes != code))
     translated = codes_in(right, left.words)
     both: Mask = (left.codes >= 0) & (right.codes >= 0)
-    return both & np.asarray(_ORDERS[operator](left.codes, translated))
+    ordered: Mask = np.asarray(_ORDERS[operator](left.codes, translated))
+    return both & ordered
 
 
 def codes_in(face: TextFace, words: Words) -> npt.NDArray[np.int32]:
