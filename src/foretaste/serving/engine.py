@@ -1,42 +1,31 @@
 """The engine: the one object behind the API, the command line and the tool. It coordinates, the work is elsewhere."""
 
-import asyncio
 import time
-import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from foretaste import __version__
 from foretaste.data import Query
-from foretaste.errors import ForetasteError, NotFoundError, StorageError, UnknownItemError, UnknownUserError
-from foretaste.events import check_id, check_user_id, is_session_user, session_user
-from foretaste.logs import get_logger
-from foretaste.models.threads import n_threads
+from foretaste.errors import ForetasteError, NotFoundError, UnknownItemError, UnknownUserError
+from foretaste.events import check_id, check_user_id, session_user
 from foretaste.monitoring import Metrics
+from foretaste.serving.answering import Answering
 from foretaste.serving.answers import Answer, Status, Traced, WriteResult
-from foretaste.serving.asking import answer_of, category_mask, clean_history, list_of_kind, similar_lists
-from foretaste.serving.batcher import Batcher
+from foretaste.serving.asking import clean_history
 from foretaste.serving.cache import Asked, CacheCollector, CachedLists, CacheLimits, SharedLists
-from foretaste.serving.cold.sessions import in_session
 from foretaste.serving.collect import record_events, upsert_records
 from foretaste.serving.config import Kind, PipelineConfig
-from foretaste.serving.exposures import ExposureLog, exposure_of
-from foretaste.serving.live.figures import Made
-from foretaste.serving.live.models import Live, LiveModels, Provisional
+from foretaste.serving.exposures import ExposureLog
+from foretaste.serving.live.models import LiveModels, Provisional
 from foretaste.serving.live.rollout import steps_of
 from foretaste.serving.live.rollout_state import Step
-from foretaste.serving.live.serving import Arm
-from foretaste.serving.live.trials import made_of_outcome
-from foretaste.serving.live.users import History, UserStates, history_of
-from foretaste.serving.pipeline import STAGES, Guard, Outcome, Parts
+from foretaste.serving.pipeline import Guard, Parts
 from foretaste.storage.artifacts import Artifacts, ModelVersion
 from foretaste.storage.records import Page, Record, RecordKind, Records
 
 DEFAULT_K = 10
-log = get_logger(__name__)
 
 
 class Engine:
@@ -63,11 +52,8 @@ class Engine:
         self.records, self.artifacts = records, artifacts
         self.default_k = default_k
         self.metrics = metrics if metrics is not None else Metrics()
-        self._executor = ThreadPoolExecutor(n_threads(), thread_name_prefix="foretaste-model")
-        self._batcher = Batcher(n_threads())
         self._loader = ThreadPoolExecutor(2, thread_name_prefix="foretaste-loader")
         guard = Guard(on_change=self.metrics.set_breaker)
-        self._users = UserStates(records)
         self.exposures = ExposureLog(records, metrics=self.metrics)
         self._started = time.monotonic()
         self._live = LiveModels(
@@ -81,7 +67,7 @@ class Engine:
             min_history=min_history,
             parts=Parts(guard=guard),
         )
-
+        self._answering = Answering(records, self._live, metrics=self.metrics, exposures=self.exposures)
         limits = cache if cache is not None else CacheLimits()
         self.lists = CachedLists(
             records,
@@ -102,7 +88,7 @@ class Engine:
     async def __aexit__(self, *_: object) -> None:
         await self.exposures.close()
         await self._live.close()
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._answering.close()
         self._loader.shutdown(wait=True, cancel_futures=True)
 
     # --- lists ---------------------------------------------------------------------------------------------------
@@ -127,7 +113,7 @@ class Engine:
             ConfigurationError: k out of range.
         """
         query = self._query(check_user_id(user_id), k, scenario, context, exclude)
-        return (await self._answer([query], category=category, explain=explain))[0]
+        return (await self._answering.lists([query], category=category, explain=explain))[0]
 
     async def trace(
         self,
@@ -149,15 +135,7 @@ class Engine:
             ConfigurationError: k out of range.
         """
         query = self._query(check_user_id(user_id), k, scenario, context, exclude)
-        arm, start = self._live.arm(query.user_id), time.perf_counter()
-        history, store_failed = await self._history(query.user_id or "", arm.live)
-        state_s, query = time.perf_counter() - start, _with_history(query, history)
-        outcome = await self._in_thread(_recommend, arm.live, [query], category, explain, frozenset(item_ids))
-        actions = history.actions if history is not None else None
-        answer = self._answer_of(arm.live, query, outcome, 0, store_failed=store_failed, actions=actions)
-        seconds = {"state": state_s, **outcome.seconds}
-        timings = {stage: round(1e3 * seconds[stage], 4) for stage in STAGES if stage in seconds}
-        return Traced(replace(answer, experiment=arm.experiment), timings, outcome.traces[0])
+        return await self._answering.traced(query, item_ids=frozenset(item_ids), category=category, explain=explain)
 
     async def recommend_session(
         self,
@@ -179,7 +157,7 @@ class Engine:
             ConfigurationError: k out of range.
         """
         query = self._query(session_user(session_id), k, scenario, context, exclude)
-        answer = (await self._answer([query], category=category, explain=explain))[0]
+        answer = (await self._answering.lists([query], category=category, explain=explain))[0]
         return replace(answer, user_id=None, session_id=session_id)
 
     async def recommend_many(
@@ -194,7 +172,7 @@ class Engine:
         """The lists of many users in one batch, in the order given."""
         excluded = frozenset(exclude)
         queries = [self._query(check_user_id(user_id), k, scenario, None, excluded) for user_id in user_ids]
-        return await self._answer(queries, explain=explain) if queries else []
+        return await self._answering.lists(queries, explain=explain) if queries else []
 
     async def recommend_for_history(
         self,
@@ -212,11 +190,9 @@ class Engine:
         Raises:
             InvalidRecordError: an entry that is neither.
         """
-        live = self._live.current
-        given = clean_history(history, live.bundle.weights)
-        query = _with_history(self._query(None, k, scenario, context, exclude), given)
-        outcome, at = await self._run(Arm(live), [query], category, explain)
-        return self._shown(self._answer_of(live, query, outcome, at, actions=given.actions))
+        given = clean_history(history, self._live.current.bundle.weights)
+        query = self._query(None, k, scenario, context, exclude)
+        return await self._answering.for_history(query, given, category=category, explain=explain)
 
     async def similar_items(self, item_id: str, k: int | None = None, *, explain: bool = False) -> Answer:
         """Items that resemble one item, the most similar first.
@@ -233,21 +209,15 @@ class Engine:
             live = self._live.current
         if item_id not in live.catalogue:
             raise UnknownItemError(f"item {item_id!r} is unknown", hint="add it with PUT /api/v1/items/{item_id}")
-        query = replace(self._query(None, k, "similar", None, ()), exclude=frozenset({item_id}))
-        outcome = await self._in_thread(similar_lists, live, item_id, query, explain)
-        self._observe(outcome)
-        answer = self._answer_of(live, query, outcome, 0)
-        return self._shown(replace(answer, item_id=item_id))
+        query = self._query(None, k, "similar", None, ())
+        return await self._answering.similar(live, item_id, query, explain=explain)
 
     async def ranked(
         self, kind: Kind, k: int | None = None, *, category: str | None = None, explain: bool = False
     ) -> Answer:
         """The same list for everybody: ``popular``, ``trending`` or ``new``, in one category where asked."""
-        live = self._live.current
         query = self._query(None, k, kind, None, ())
-        outcome = await self._in_thread(list_of_kind, live, kind, query, category, explain)
-        self._observe(outcome)
-        return self._shown(self._answer_of(live, query, outcome, 0))
+        return await self._answering.of_kind(kind, query, category=category, explain=explain)
 
     # --- records -------------------------------------------------------------------------------------------------
 
@@ -407,67 +377,6 @@ class Engine:
             context=context or {},
         )
 
-    async def _answer(
-        self, queries: Sequence[Query], *, category: str | None = None, explain: bool = False
-    ) -> list[Answer]:
-        made: dict[int, Answer] = {}
-        for arm, places in self._live.arms([query.user_id for query in queries]):
-            part = [queries[place] for place in places]
-            answers = await self._live.answer(
-                arm, len(part), partial(self._answer_by, queries=part, category=category, explain=explain)
-            )
-            self._live.shadow(answers, partial(self._made_aside, queries=part, category=category))
-            made |= zip(places, answers, strict=True)
-        return [self._shown(made[place]) for place in range(len(queries))]
-
-    def _shown(self, answer: Answer) -> Answer:
-        self.exposures.log(exposure_of(answer, time.time()))
-        return answer
-
-    async def _answer_by(
-        self, arm: Arm, *, queries: Sequence[Query], category: str | None, explain: bool
-    ) -> list[Answer]:
-        """The lists of one arm: wholly from its models, catalogue and pipeline."""
-        filled, failed, actions = [], [], []
-        for query in queries:
-            history, store_failed = await self._history(query.user_id or "", arm.live)
-            filled.append(_with_history(query, history))
-            failed.append(store_failed)
-            actions.append(history.actions if history is not None else None)
-        start = time.perf_counter()
-        outcome, at = await self._run(arm, filled, category, explain)
-        seconds = time.perf_counter() - start
-        answers = [
-            replace(
-                self._answer_of(arm.live, query, outcome, at + b, store_failed=failed[b], actions=actions[b]),
-                experiment=arm.experiment,
-            )
-            for b, query in enumerate(filled)
-        ]
-        self._live.seen(arm, answers, seconds)
-        return answers
-
-    async def _made_aside(self, arm: Arm, *, queries: Sequence[Query], category: str | None) -> list[Made]:
-        """The lists that an arm would give; nobody gets them, and no figure of the service counts them."""
-        filled = [_with_history(query, (await self._history(query.user_id or "", arm.live))[0]) for query in queries]
-        outcome = await self._in_thread(_recommend, arm.live, filled, category, False, executor=arm.executor)
-        return made_of_outcome(outcome, queries)
-
-    async def _history(self, user_id: str, live: Live) -> tuple[History | None, bool]:
-        """The user's history as the store has it now, and whether the store failed (then training data must do)."""
-        try:
-            state = await self._users.get(user_id)
-        except StorageError as exc:
-            self.metrics.count_store_error("user_state")
-            log.warning("history_not_read", error=str(exc))
-            return None, True
-        self._live.notice(state.stamp.shared)
-        bundle = live.bundle
-        history = history_of(state.events, bundle.weights, user_id=user_id, population=bundle.population)
-        if history is not None and is_session_user(user_id):
-            history = in_session(history, live.pipeline.config.session)
-        return history, False
-
     async def _make_list(self, subject: str, asked: Asked) -> Answer:
         """What the caches keep: a user's list, or what resembles an item."""
         if asked.kind == "similar":
@@ -480,94 +389,6 @@ class Engine:
             category=asked.category,
             explain=asked.explain,
         )
-
-    async def _run(
-        self, arm: Arm, queries: Sequence[Query], category: str | None, explain: bool
-    ) -> tuple[Outcome, int]:
-        """The outcome of the batch that the queries went with, and the place of the first of them in it."""
-        live, scenario = arm.live, queries[0].scenario
-
-        async def work(together: Sequence[Query]) -> Outcome:
-            start = time.perf_counter()
-            outcome = await self._in_thread(_recommend, live, together, category, explain, executor=arm.executor)
-            self.metrics.observe_pipeline(_label(live, scenario), time.perf_counter() - start)
-            self._observe(outcome)
-            return outcome
-
-        if arm.executor is not None:  # threads of its own
-            return await work(queries), 0
-        return await self._batcher.run((id(live), scenario, category, explain), queries, work)
-
-    async def _in_thread(
-        self, work: Callable[..., Outcome], *arguments: Any, executor: Executor | None = None
-    ) -> Outcome:
-        return await asyncio.get_running_loop().run_in_executor(executor or self._executor, work, *arguments)
-
-    def _observe(self, outcome: Outcome) -> None:
-        self.metrics.observe_stages(outcome.seconds)
-        for source in outcome.failed:
-            self.metrics.count_source_error(source)
-        for source, why in {(skipped.source, skipped.why) for one in outcome.skipped for skipped in one}:
-            self.metrics.count_skipped(source, why)
-
-    def _answer_of(
-        self,
-        live: Live,
-        query: Query,
-        outcome: Outcome,
-        b: int,
-        *,
-        store_failed: bool = False,
-        actions: Mapping[str, str] | None = None,
-    ) -> Answer:
-        answer = answer_of(
-            live,
-            query,
-            outcome,
-            b,
-            store_failed=store_failed,
-            recommendation_id=uuid.uuid4().hex,
-            actions=actions,
-        )
-        self.metrics.observe_list(
-            scenario=_label(live, query.scenario),
-            fallback=answer.fallback,
-            sources=[item.source for item in answer.items],
-            degraded=answer.degraded,
-        )
-        return answer
-
-
-def _recommend(
-    live: Live, queries: Sequence[Query], category: str | None, explain: bool, trace: frozenset[str] | None = None
-) -> Outcome:
-    return live.pipeline.run(
-        queries,
-        live.bundle,
-        catalogue=live.catalogue,
-        allowed=category_mask(live.catalogue, category),
-        explain=explain,
-        in_time=True,
-        trace=trace,
-    )
-
-
-def _with_history(query: Query, history: History | None) -> Query:
-    if history is None:
-        return query
-    return replace(
-        query,
-        history=history.item_ids,
-        history_weights=history.weights,
-        history_timestamps=history.timestamps,
-        history_importance=history.importance,
-    )
-
-
-def _label(live: Live, scenario: str) -> str:
-    """The scenario as a metric's label: only names that the pipeline has, so that callers cannot add labels."""
-    known = scenario in live.pipeline.config.scenarios or scenario in {"similar", "popular", "trending", "new"}
-    return scenario if known else "default"
 
 
 def _unknown(kind: RecordKind, record_id: str) -> NotFoundError:

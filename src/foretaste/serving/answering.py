@@ -1,0 +1,236 @@
+"""How the engine answers: reads what the store knows, runs the pipeline in threads, and makes answers of the lists."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from foretaste.data import Query
+from foretaste.errors import StorageError
+from foretaste.events import is_session_user
+from foretaste.logs import get_logger
+from foretaste.models.threads import n_threads
+from foretaste.monitoring import Metrics
+from foretaste.serving.answers import Answer, Traced
+from foretaste.serving.asking import answer_of, category_mask, list_of_kind, similar_lists
+from foretaste.serving.batcher import Batcher
+from foretaste.serving.cold.sessions import in_session
+from foretaste.serving.config import Kind
+from foretaste.serving.exposures import ExposureLog, exposure_of
+from foretaste.serving.live.figures import Made
+from foretaste.serving.live.models import Live, LiveModels
+from foretaste.serving.live.serving import Arm
+from foretaste.serving.live.trials import made_of_outcome
+from foretaste.serving.live.users import History, UserStates, history_of
+from foretaste.serving.pipeline import STAGES, Outcome
+from foretaste.storage.records import Records
+
+log = get_logger(__name__)
+
+
+class Answering:
+    """Makes the lists of an engine with the models that are live, in threads of its own.
+
+    Args:
+        records: where histories are read.
+        live: the models.
+        metrics: counts and times.
+        exposures: what was shown is logged there.
+    """
+
+    def __init__(self, records: Records, live: LiveModels, *, metrics: Metrics, exposures: ExposureLog) -> None:
+        self._live, self._metrics, self._exposures = live, metrics, exposures
+        self._users = UserStates(records)
+        self._executor = ThreadPoolExecutor(n_threads(), thread_name_prefix="foretaste-model")
+        self._batcher = Batcher(n_threads())
+
+    def close(self) -> None:
+        """Wait for the threads to end."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    async def traced(self, query: Query, *, item_ids: frozenset[str], category: str | None, explain: bool) -> Traced:
+        """One list made anew with how it came about; it is not logged as shown."""
+        arm, start = self._live.arm(query.user_id), time.perf_counter()
+        history, store_failed = await self._history(query.user_id or "", arm.live)
+        state_s, query = time.perf_counter() - start, _with_history(query, history)
+        outcome = await self._in_thread(_recommend, arm.live, [query], category, explain, item_ids)
+        actions = history.actions if history is not None else None
+        answer = self._answer_of(arm.live, query, outcome, 0, store_failed=store_failed, actions=actions)
+        seconds = {"state": state_s, **outcome.seconds}
+        timings = {stage: round(1e3 * seconds[stage], 4) for stage in STAGES if stage in seconds}
+        return Traced(replace(answer, experiment=arm.experiment), timings, outcome.traces[0])
+
+    async def for_history(self, query: Query, given: History, *, category: str | None, explain: bool) -> Answer:
+        """The list of somebody unknown with this history."""
+        live, query = self._live.current, _with_history(query, given)
+        outcome, at = await self._run(Arm(live), [query], category, explain)
+        return self._shown(self._answer_of(live, query, outcome, at, actions=given.actions))
+
+    async def similar(self, live: Live, item_id: str, query: Query, *, explain: bool) -> Answer:
+        """What resembles an item of the catalogue."""
+        query = replace(query, exclude=frozenset({item_id}))
+        outcome = await self._in_thread(similar_lists, live, item_id, query, explain)
+        self._observe(outcome)
+        answer = self._answer_of(live, query, outcome, 0)
+        return self._shown(replace(answer, item_id=item_id))
+
+    async def of_kind(self, kind: Kind, query: Query, *, category: str | None, explain: bool) -> Answer:
+        """The same list for everybody."""
+        live = self._live.current
+        outcome = await self._in_thread(list_of_kind, live, kind, query, category, explain)
+        self._observe(outcome)
+        return self._shown(self._answer_of(live, query, outcome, 0))
+
+    async def lists(
+        self, queries: Sequence[Query], *, category: str | None = None, explain: bool = False
+    ) -> list[Answer]:
+        """The list of each query, with what the store knows of its user at this moment."""
+        made: dict[int, Answer] = {}
+        for arm, places in self._live.arms([query.user_id for query in queries]):
+            part = [queries[place] for place in places]
+            answers = await self._live.answer(
+                arm, len(part), partial(self._answer_by, queries=part, category=category, explain=explain)
+            )
+            self._live.shadow(answers, partial(self._made_aside, queries=part, category=category))
+            made |= zip(places, answers, strict=True)
+        return [self._shown(made[place]) for place in range(len(queries))]
+
+    def _shown(self, answer: Answer) -> Answer:
+        self._exposures.log(exposure_of(answer, time.time()))
+        return answer
+
+    async def _answer_by(
+        self, arm: Arm, *, queries: Sequence[Query], category: str | None, explain: bool
+    ) -> list[Answer]:
+        """The lists of one arm: wholly from its models, catalogue and pipeline."""
+        filled, failed, actions = [], [], []
+        for query in queries:
+            history, store_failed = await self._history(query.user_id or "", arm.live)
+            filled.append(_with_history(query, history))
+            failed.append(store_failed)
+            actions.append(history.actions if history is not None else None)
+        start = time.perf_counter()
+        outcome, at = await self._run(arm, filled, category, explain)
+        seconds = time.perf_counter() - start
+        answers = [
+            replace(
+                self._answer_of(arm.live, query, outcome, at + b, store_failed=failed[b], actions=actions[b]),
+                experiment=arm.experiment,
+            )
+            for b, query in enumerate(filled)
+        ]
+        self._live.seen(arm, answers, seconds)
+        return answers
+
+    async def _made_aside(self, arm: Arm, *, queries: Sequence[Query], category: str | None) -> list[Made]:
+        """The lists that an arm would give; nobody gets them, and no figure of the service counts them."""
+        filled = [_with_history(query, (await self._history(query.user_id or "", arm.live))[0]) for query in queries]
+        outcome = await self._in_thread(_recommend, arm.live, filled, category, False, executor=arm.executor)
+        return made_of_outcome(outcome, queries)
+
+    async def _history(self, user_id: str, live: Live) -> tuple[History | None, bool]:
+        """The user's history as the store has it now, and whether the store failed (then training data must do)."""
+        try:
+            state = await self._users.get(user_id)
+        except StorageError as exc:
+            self._metrics.count_store_error("user_state")
+            log.warning("history_not_read", error=str(exc))
+            return None, True
+        self._live.notice(state.stamp.shared)
+        bundle = live.bundle
+        history = history_of(state.events, bundle.weights, user_id=user_id, population=bundle.population)
+        if history is not None and is_session_user(user_id):
+            history = in_session(history, live.pipeline.config.session)
+        return history, False
+
+    async def _run(
+        self, arm: Arm, queries: Sequence[Query], category: str | None, explain: bool
+    ) -> tuple[Outcome, int]:
+        """The outcome of the batch that the queries went with, and the place of the first of them in it."""
+        live, scenario = arm.live, queries[0].scenario
+
+        async def work(together: Sequence[Query]) -> Outcome:
+            start = time.perf_counter()
+            outcome = await self._in_thread(_recommend, live, together, category, explain, executor=arm.executor)
+            self._metrics.observe_pipeline(_label(live, scenario), time.perf_counter() - start)
+            self._observe(outcome)
+            return outcome
+
+        if arm.executor is not None:  # threads of its own
+            return await work(queries), 0
+        return await self._batcher.run((id(live), scenario, category, explain), queries, work)
+
+    async def _in_thread(
+        self, work: Callable[..., Outcome], *arguments: Any, executor: Executor | None = None
+    ) -> Outcome:
+        return await asyncio.get_running_loop().run_in_executor(executor or self._executor, work, *arguments)
+
+    def _observe(self, outcome: Outcome) -> None:
+        self._metrics.observe_stages(outcome.seconds)
+        for source in outcome.failed:
+            self._metrics.count_source_error(source)
+        for source, why in {(skipped.source, skipped.why) for one in outcome.skipped for skipped in one}:
+            self._metrics.count_skipped(source, why)
+
+    def _answer_of(
+        self,
+        live: Live,
+        query: Query,
+        outcome: Outcome,
+        b: int,
+        *,
+        store_failed: bool = False,
+        actions: Mapping[str, str] | None = None,
+    ) -> Answer:
+        answer = answer_of(
+            live,
+            query,
+            outcome,
+            b,
+            store_failed=store_failed,
+            recommendation_id=uuid.uuid4().hex,
+            actions=actions,
+        )
+        self._metrics.observe_list(
+            scenario=_label(live, query.scenario),
+            fallback=answer.fallback,
+            sources=[item.source for item in answer.items],
+            degraded=answer.degraded,
+        )
+        return answer
+
+
+def _recommend(
+    live: Live, queries: Sequence[Query], category: str | None, explain: bool, trace: frozenset[str] | None = None
+) -> Outcome:
+    return live.pipeline.run(
+        queries,
+        live.bundle,
+        catalogue=live.catalogue,
+        allowed=category_mask(live.catalogue, category),
+        explain=explain,
+        in_time=True,
+        trace=trace,
+    )
+
+
+def _with_history(query: Query, history: History | None) -> Query:
+    if history is None:
+        return query
+    return replace(
+        query,
+        history=history.item_ids,
+        history_weights=history.weights,
+        history_timestamps=history.timestamps,
+        history_importance=history.importance,
+    )
+
+
+def _label(live: Live, scenario: str) -> str:
+    """The scenario as a metric's label: only names that the pipeline has, so that callers cannot add labels."""
+    known = scenario in live.pipeline.config.scenarios or scenario in {"similar", "popular", "trending", "new"}
+    return scenario if known else "default"
