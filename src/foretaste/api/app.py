@@ -9,7 +9,7 @@ from foretaste import __version__
 from foretaste.api import documents, errors
 from foretaste.api.hot import Hot, HotMiddleware
 from foretaste.api.middleware import RequestMiddleware
-from foretaste.api.routes import interactions, models, recommendations, records, service, sessions
+from foretaste.api.routes import interactions, models, recommendations, records, service, sessions, shop
 from foretaste.serving.bootstrap import open_engine
 from foretaste.serving.engine import Engine
 from foretaste.settings import Settings, load_settings
@@ -58,6 +58,7 @@ def create_app(source: Engine | Settings | None = None, *, max_body_bytes: int |
     errors.install(app)
     for router in (
         sessions.router,
+        shop.router,
         recommendations.router,
         interactions.router,
         records.users,

@@ -15,6 +15,7 @@ from foretaste.schemas import (
     ItemBatch,
     ItemFields,
     ItemRecord,
+    MergeRequest,
     PromoteRequest,
     RollbackRequest,
     UserBatch,
@@ -31,6 +32,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     ItemBatch,
     ItemFields,
     ItemRecord,
+    MergeRequest,
     PromoteRequest,
     RollbackRequest,
     UserBatch,
@@ -52,6 +54,7 @@ _TOO_LONG = {"description": "The address is longer than 64 kB; the server refuse
 _TAGS = [
     {"name": "recommendations", "description": "Lists for users, visits and items, and lists for everybody."},
     {"name": "sessions", "description": "Lists for visits of people who are not signed in."},
+    {"name": "shop", "description": "The short form that shop pages read."},
     {"name": "interactions", "description": "What people do. Answered after it is durable."},
     {"name": "users", "description": "Users and their attributes."},
     {"name": "items", "description": "Items and their attributes."},

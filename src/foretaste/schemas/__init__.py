@@ -30,6 +30,7 @@ from foretaste.schemas.records import (
     UserFields,
     UserRecord,
 )
+from foretaste.schemas.shop import Merged, MergeRequest, ShopRecommendations, SimilarUser, SimilarUsersBody
 
 __all__ = [
     "BatchResult",
@@ -44,6 +45,8 @@ __all__ = [
     "ItemBatch",
     "ItemFields",
     "ItemRecord",
+    "MergeRequest",
+    "Merged",
     "ModelList",
     "ModelVersionBody",
     "PromoteRequest",
@@ -55,6 +58,9 @@ __all__ = [
     "RecordResult",
     "RollbackRequest",
     "RolloutBody",
+    "ShopRecommendations",
+    "SimilarUser",
+    "SimilarUsersBody",
     "SkippedSource",
     "StoredRecord",
     "UserBatch",

@@ -18,6 +18,7 @@ from foretaste.monitoring import Metrics
 from foretaste.serving.answers import Answer, Traced
 from foretaste.serving.asking import answer_of, category_mask, list_of_kind, similar_lists
 from foretaste.serving.batcher import Batcher
+from foretaste.serving.cold.alike import Alike, SimilarUsers
 from foretaste.serving.cold.sessions import in_session
 from foretaste.serving.config import Kind
 from foretaste.serving.exposures import ExposureLog, exposure_of
@@ -43,8 +44,9 @@ class Answering:
     """
 
     def __init__(self, records: Records, live: LiveModels, *, metrics: Metrics, exposures: ExposureLog) -> None:
-        self._live, self._metrics, self._exposures = live, metrics, exposures
+        self._records, self._live, self._metrics, self._exposures = records, live, metrics, exposures
         self._users = UserStates(records)
+        self._similar_users = SimilarUsers()
         self._executor = ThreadPoolExecutor(n_threads(), thread_name_prefix="foretaste-model")
         self._batcher = Batcher(n_threads())
 
@@ -77,6 +79,16 @@ class Answering:
         self._observe(outcome)
         answer = self._answer_of(live, query, outcome, 0)
         return self._shown(replace(answer, item_id=item_id))
+
+    async def users_alike(self, query: Query) -> Alike | None:
+        """Users who resemble the query's user; None when neither the models nor the store know the user."""
+        user_id, bundle = query.user_id or "", self._live.arm(query.user_id).live.bundle
+        state = await self._users.get(user_id)
+        if not state.events and user_id not in bundle.users and await self._records.get("user", user_id) is None:
+            return None
+        history = [event.item_id for event in state.events]
+        find = partial(self._similar_users.find, bundle, user_id, history, query.k)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, find)
 
     async def of_kind(self, kind: Kind, query: Query, *, category: str | None, explain: bool) -> Answer:
         """The same list for everybody."""

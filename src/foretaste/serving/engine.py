@@ -15,6 +15,7 @@ from foretaste.serving.answering import Answering
 from foretaste.serving.answers import Answer, Status, Traced, WriteResult
 from foretaste.serving.asking import clean_history
 from foretaste.serving.cache import Asked, CacheCollector, CachedLists, CacheLimits, SharedLists
+from foretaste.serving.cold.alike import Alike
 from foretaste.serving.collect import record_events, upsert_records
 from foretaste.serving.config import Kind, PipelineConfig
 from foretaste.serving.exposures import ExposureLog
@@ -212,6 +213,18 @@ class Engine:
         query = self._query(None, k, "similar", None, ())
         return await self._answering.similar(live, item_id, query, explain=explain)
 
+    async def similar_users(self, user_id: str, k: int | None = None) -> Alike:
+        """Users who resemble one user, most alike first.
+
+        Raises:
+            UnknownUserError: neither the models nor the store know the user.
+        """
+        query = self._query(check_user_id(user_id), k, "similar", None, ())
+        found = await self._answering.users_alike(query)
+        if found is None:
+            raise _unknown("user", user_id)
+        return found
+
     async def ranked(
         self, kind: Kind, k: int | None = None, *, category: str | None = None, explain: bool = False
     ) -> Answer:
@@ -228,6 +241,15 @@ class Engine:
             StorageUnavailableError, StorageFullError: nothing of this call was stored; send it again.
         """
         return await record_events(self.records, raw, self.metrics)
+
+    async def merge_session(self, user_id: str, session_id: str) -> int:
+        """Give the events of an anonymous session to a known user; returns how many were moved now.
+
+        Raises:
+            InvalidRecordError: one of the ids is no id.
+            StorageUnavailableError, StorageFullError: nothing was moved.
+        """
+        return await self.records.move_events(session_user(session_id), check_user_id(user_id))
 
     async def upsert(self, kind: RecordKind, raw: Sequence[Any]) -> list[WriteResult]:
         """Insert or replace users or items; one result a record, in order."""

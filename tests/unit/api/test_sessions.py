@@ -69,3 +69,54 @@ async def test_session_ids_with_other_letters_can_be_addressed(client):
         await visit(client, session_id, "p-000")
         answer = await client.get("/api/v1/recommendations/session/" + quote(session_id, safe=""))
         assert (answer.json()["session_id"], answer.json()["fallback"]) == (session_id, "none")
+
+
+async def test_a_visitor_who_signs_in_keeps_what_was_done(client, engine):
+    await visit(client, "v-9", "p-000", "p-001")
+    answer = await client.post("/api/v1/users/ann/merge", json={"session_id": "v-9"})
+    assert (answer.status_code, answer.json()) == (200, {"user_id": "ann", "session_id": "v-9", "moved": 2})
+    theirs = (await client.get("/api/v1/recommendations/user/ann")).json()
+    assert theirs["fallback"] == "none"
+    assert not {"p-000", "p-001"} & {item["item_id"] for item in theirs["items"]}
+    assert (await client.get("/api/v1/recommendations/session/v-9")).json()["fallback"] == "cold_user"
+    events = (await engine.records.user_state("ann")).events
+    assert [(event.item_id, event.session_id) for event in events] == [("p-000", "v-9"), ("p-001", "v-9")]
+
+
+async def test_merging_again_moves_only_what_came_later(client):
+    await visit(client, "v-9", "p-000")
+    merge = "/api/v1/users/ann/merge"
+    assert (await client.post(merge, json={"session_id": "v-9"})).json()["moved"] == 1
+    assert (await client.post(merge, json={"session_id": "v-9"})).json()["moved"] == 0
+    await visit(client, "v-9", "p-002")
+    assert (await client.post(merge, json={"session_id": "v-9"})).json()["moved"] == 1
+
+
+async def test_another_worker_sees_a_merge_in_its_next_answer(client, home):
+    from foretaste.serving.bootstrap import open_engine
+    from foretaste.settings import load_settings
+
+    async with open_engine(load_settings(foretaste_home=home)) as other:
+        await visit(client, "v-9", "p-000", "p-001")
+        assert (await other.recommend("ann")).fallback == "cold_user"
+        assert (await other.recommend_session("v-9")).fallback == "none"
+        await client.post("/api/v1/users/ann/merge", json={"session_id": "v-9"})
+        assert (await other.recommend("ann")).fallback == "none"
+        assert (await other.recommend_session("v-9")).fallback == "cold_user"
+
+
+@pytest.mark.parametrize(
+    ("user_id", "body", "status"),
+    [
+        ("ann", {}, 422),
+        ("ann", {"session_id": ""}, 422),
+        ("ann", {"session_id": "s" * 249}, 422),
+        ("ann", {"session_id": "v-9", "more": 1}, 422),
+        ("session:v-9", {"session_id": "v-9"}, 422),
+        ("ann", ["v-9"], 422),
+    ],
+)
+async def test_a_merge_that_makes_no_sense_is_refused(client, user_id, body, status):
+    answer = await client.post(f"/api/v1/users/{user_id}/merge", json=body)
+    assert answer.status_code == status
+    assert answer.json()["error"]["message"]

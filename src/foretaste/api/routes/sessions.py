@@ -5,9 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from foretaste.api.documents import errors
+from foretaste.api.bodies import read_body
+from foretaste.api.documents import body, errors
+from foretaste.api.errors import json_response
 from foretaste.api.routes.shared import Category, Exclude, Explain, Limit, Scenario, answered, engine_of
-from foretaste.schemas import Recommendations
+from foretaste.schemas import Merged, MergeRequest, Recommendations
 
 router = APIRouter(prefix="/api/v1", tags=["sessions"])
 
@@ -35,3 +37,21 @@ async def recommend_session(
         session_id, limit, scenario=scenario, exclude=exclude or (), category=category, explain=explain
     )
     return answered(request, answer)
+
+
+@router.post(
+    "/users/{user_id:path}/merge",
+    response_model=Merged,
+    responses=errors(400, 404, 413, 422, 500, 503, 507),
+    openapi_extra=body(MergeRequest),
+    operation_id="merge_session",
+)
+async def merge_session(request: Request, user_id: Annotated[str, Path(examples=["u-42"])]) -> Response:
+    """Give the events of an anonymous session to the user who has signed in; both lists follow at once, in all workers.
+
+    Doing it again moves only what was posted to the session meanwhile.
+    """
+    asked = await read_body(request, MergeRequest)
+    session_id = str(asked.session_id)
+    moved = await engine_of(request).merge_session(user_id, session_id)
+    return json_response({"user_id": user_id, "session_id": session_id, "moved": moved})

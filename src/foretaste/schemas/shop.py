@@ -1,0 +1,60 @@
+"""Bodies of the shop's front end and of visits that become users."""
+
+from pydantic import ConfigDict, Field
+
+from foretaste.schemas.common import Body, OutsideId
+
+
+class ShopRecommendations(Body):
+    """A list in the short form that shop front ends read: pairs of item and score, best first."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"user_id": "u-42", "recommendations": [["p-7", 0.93], ["p-9", 0.81]]}]},
+    )
+
+    user_id: str
+    recommendations: list[tuple[str, float]]
+
+
+class MergeRequest(Body):
+    """Names the visit that turned out to be this user's."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"session_id": "v-17"}]},
+    )
+
+    session_id: OutsideId | int = Field(examples=["v-17"])
+    """The session whose events, posted without a user, become the user's."""
+
+
+class Merged(Body):
+    """What became of a merge."""
+
+    user_id: str
+    session_id: str
+    moved: int
+    """Events moved by this call; 0 when they had been moved before, or there were none."""
+
+
+class SimilarUser(Body):
+    """Somebody alike."""
+
+    user_id: str
+    score: float
+    """Comparable within this list only."""
+
+
+class SimilarUsersBody(Body):
+    """Users like one user, most alike first."""
+
+    user_id: str
+    users: list[SimilarUser]
+    source: str
+    """The model that knows it, or ``shared_items``."""
+    model_version: str | None
+    request_id: str = ""
