@@ -1,8 +1,16 @@
 """Bodies of the shop's front end and of visits that become users."""
 
-from pydantic import ConfigDict, Field
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from foretaste.schemas.common import Body, OutsideId
+
+_Pair = Annotated[
+    tuple[str, float],
+    WithJsonSchema({"type": "array", "items": {"type": ["string", "number"]}, "minItems": 2, "maxItems": 2}),
+]
+"""An item's id and its score. Described without ``prefixItems``, which many readers of API documents do not know."""
 
 
 class ShopRecommendations(Body):
@@ -15,7 +23,7 @@ class ShopRecommendations(Body):
     )
 
     user_id: str
-    recommendations: list[tuple[str, float]]
+    recommendations: list[_Pair]
 
 
 class MergeRequest(Body):
