@@ -7,9 +7,11 @@ from fastapi import FastAPI
 
 from foretaste import __version__
 from foretaste.api import documents, errors
+from foretaste.api.auth import Gate
 from foretaste.api.hot import Hot, HotMiddleware
 from foretaste.api.middleware import RequestMiddleware
-from foretaste.api.routes import interactions, models, recommendations, records, service, sessions, shop
+from foretaste.api.policy import Policy
+from foretaste.api.routes import access, interactions, models, recommendations, records, service, sessions, shop
 from foretaste.serving.bootstrap import open_engine
 from foretaste.serving.engine import Engine
 from foretaste.settings import Settings, load_settings
@@ -17,12 +19,12 @@ from foretaste.settings import Settings, load_settings
 _DESCRIPTION = "Recommendations that follow what people do: post interactions, get lists, all in milliseconds."
 
 
-def create_app(source: Engine | Settings | None = None, *, max_body_bytes: int | None = None) -> FastAPI:
+def create_app(source: Engine | Settings | None = None, *, policy: Policy | None = None) -> FastAPI:
     """The application of a running engine, or one that opens an engine from settings when it starts.
 
     Args:
         source: a started engine (its owner closes it), settings, or None for settings from the environment.
-        max_body_bytes: largest body; by default as in the settings.
+        policy: what is allowed; by default as in the settings.
     """
     settings = source if isinstance(source, Settings) else None
     if source is None:
@@ -34,7 +36,7 @@ def create_app(source: Engine | Settings | None = None, *, max_body_bytes: int |
             yield
             return
         async with open_engine(settings, retrains=True) as engine:
-            app.state.engine = engine
+            attach(engine)
             yield
 
     app = FastAPI(
@@ -45,15 +47,20 @@ def create_app(source: Engine | Settings | None = None, *, max_body_bytes: int |
         redoc_url=None,
         redirect_slashes=False,
     )
+    allowed = policy or (Policy.of(settings) if settings is not None else Policy())
+
+    def attach(engine: Engine) -> None:
+        app.state.engine = engine
+        app.state.gate = Gate(engine.access, engine.audit, allowed, metrics=engine.metrics)
+
     if isinstance(source, Engine):
-        app.state.engine = source
-    limit = max_body_bytes or (settings.max_body_bytes if settings is not None else 8_000_000)
+        attach(source)
 
     def observe(method: str, route: str, status: int, seconds: float) -> None:
         app.state.engine.metrics.observe_request(method, route, status, seconds)
 
-    app.add_middleware(RequestMiddleware, observe=observe, max_body_bytes=limit)
-    app.state.hot = Hot(app.state, max_body_bytes=limit)
+    app.add_middleware(RequestMiddleware, observe=observe, gate=lambda: app.state.gate, policy=allowed)
+    app.state.hot = Hot(app.state, policy=allowed)
     app.add_middleware(HotMiddleware, hot=app.state.hot)
     errors.install(app)
     for router in (
@@ -64,6 +71,7 @@ def create_app(source: Engine | Settings | None = None, *, max_body_bytes: int |
         records.users,
         records.items,
         models.router,
+        access.router,
         service.service,
     ):
         app.include_router(router)

@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from foretaste.api.scopes import scope_of
 from foretaste.schemas import (
     ErrorBody,
     HistoryRequest,
@@ -15,6 +16,7 @@ from foretaste.schemas import (
     ItemBatch,
     ItemFields,
     ItemRecord,
+    KeyRequest,
     MergeRequest,
     PromoteRequest,
     RollbackRequest,
@@ -33,6 +35,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     ItemFields,
     ItemRecord,
     MergeRequest,
+    KeyRequest,
     PromoteRequest,
     RollbackRequest,
     UserBatch,
@@ -42,15 +45,29 @@ _BODIES: tuple[type[BaseModel], ...] = (
 )
 _WHAT = {
     400: "The body is no valid JSON.",
+    401: "No credential, or one that is not valid.",
+    403: "The credential lacks the scope that this needs; the error names it.",
     404: "There is no such user, item, version or route.",
     409: "It conflicts with what is there.",
     413: "The body is too large.",
     422: "A parameter or a field is wrong; the error names it.",
+    429: "Too many requests; `Retry-After` says when to come again.",
+    431: "The headers are too large.",
     500: "An unexpected error; the log has the request id.",
     503: "The store cannot be used now; nothing was stored. Send it again.",
     507: "The disk is full; nothing was stored.",
 }
 _TOO_LONG = {"description": "The address is longer than 64 kB; the server refuses it without a body, before any route."}
+_SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key (`ft_…`) or a token (JWT, HS256, signed with SECRET_KEY).",
+    },
+    "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
+}
+_GATE = (401, 403, 429, 431)
+"""What every route that needs a credential may answer before it is asked."""
 _TAGS = [
     {"name": "recommendations", "description": "Lists for users, visits and items, and lists for everybody."},
     {"name": "sessions", "description": "Lists for visits of people who are not signed in."},
@@ -59,6 +76,7 @@ _TAGS = [
     {"name": "users", "description": "Users and their attributes."},
     {"name": "items", "description": "Items and their attributes."},
     {"name": "models", "description": "Published versions of the models, and how they go live."},
+    {"name": "access", "description": "API keys, and the log of what was done."},
     {"name": "service", "description": "Health and figures."},
 ]
 
@@ -91,13 +109,26 @@ def install(app: FastAPI) -> None:
             )
             for name, schema in definitions["$defs"].items():
                 parts.setdefault(name, schema)
-            for methods in made["paths"].values():
-                for operation in methods.values():
+            made["components"]["securitySchemes"] = _SCHEMES
+            for path, methods in made["paths"].items():
+                for method, operation in methods.items():
                     operation["responses"].setdefault("414", _TOO_LONG)
+                    _document_gate(operation, scope_of(method.upper(), path))
             app.openapi_schema = made
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
+
+
+def _document_gate(operation: dict[str, Any], scope: str | None) -> None:
+    """Say what scope an operation needs, and how it is refused without."""
+    operation["security"] = [] if scope is None else [{name: [scope]} for name in _SCHEMES]
+    if scope is None:
+        return
+    operation["description"] = f"{operation.get('description', '')}\n\nNeeds the scope `{scope}`.".strip()
+    for status in _GATE:
+        content = {"application/json": {"schema": {"$ref": _ref(ErrorBody)}}}
+        operation["responses"].setdefault(str(status), {"description": _WHAT[status], "content": content})
 
 
 def _ref(schema: type[BaseModel]) -> str:

@@ -1,5 +1,6 @@
 """Every error as the same body: code, message, hint, details and the request's id."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,23 +41,71 @@ class BodyTooLargeError(ForetasteError):
     http_status = 413
 
 
+class HeadersTooLargeError(ForetasteError):
+    """The headers are larger than the service takes."""
+
+    code = "headers_too_large"
+    http_status = 431
+
+
+class QueryTooLongError(ForetasteError):
+    """The query string is longer than the service takes."""
+
+    code = "query_too_long"
+    http_status = 414
+
+
+class UnauthorizedError(ForetasteError):
+    """No credential, or one that is not valid; which part of it is wrong is never said."""
+
+    code = "unauthorized"
+    http_status = 401
+
+
+class ForbiddenError(ForetasteError):
+    """Whoever asks is known and may not do this."""
+
+    code = "forbidden"
+    http_status = 403
+
+
+class TooManyRequestsError(ForetasteError):
+    """More requests than are allowed; ``wait_s`` says when the next one is."""
+
+    code = "too_many_requests"
+    http_status = 429
+
+    def __init__(self, message: str, *, hint: str, wait_s: float) -> None:
+        super().__init__(message, hint=hint, details={"retry_after_s": round(wait_s, 3)})
+        self.wait_s = wait_s
+
+
 def json_response(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer; NaN becomes null."""
     content = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=_plain)
     return Response(content, status_code=status, media_type="application/json", headers=headers)
 
 
-def error_response(error: ForetasteError, request_id: str, *, headers: Mapping[str, str] | None = None) -> Response:
+def error_response(error: ForetasteError, request_id: str) -> Response:
     """The answer that says what went wrong."""
     body = error_body(error.code, error.message, error.hint, error.details, request_id)
-    return json_response(body, status=STATUS.get(error.code, error.http_status), headers=headers)
+    return json_response(body, status=STATUS.get(error.code, error.http_status), headers=_headers_of(error))
+
+
+def _headers_of(error: ForetasteError) -> dict[str, str]:
+    """What clients are told beside the body: how to show who they are, when to come again."""
+    if isinstance(error, UnauthorizedError):
+        return {"WWW-Authenticate": 'Bearer realm="foretaste"'}
+    if isinstance(error, TooManyRequestsError):
+        return {"Retry-After": str(max(1, math.ceil(error.wait_s)))}
+    return {"Retry-After": "1"} if error.http_status == 503 else {}
 
 
 def refusal(error: ForetasteError, request_id: str) -> Response:
     """The answer to a request that failed with an error of ours; one of the service's own is logged."""
     if error.http_status >= 500:
         log.warning("request_failed", code=error.code, error=str(error))
-    return error_response(error, request_id, headers={"Retry-After": "1"} if error.http_status == 503 else None)
+    return error_response(error, request_id)
 
 
 def unexpected(error: Exception, request_id: str) -> Response:
@@ -92,6 +141,7 @@ def install(app: FastAPI) -> None:
 
     def known(request: Request, exc: Exception) -> Response:
         assert isinstance(exc, ForetasteError)
+        request.scope["error_code"] = exc.code
         return refusal(exc, request_id(request))
 
     def invalid(request: Request, exc: Exception) -> Response:

@@ -17,9 +17,13 @@ from starlette.datastructures import State
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from foretaste.api.auth import Gate
 from foretaste.api.bodies import decoded, records_of
+from foretaste.api.clients import Header
 from foretaste.api.errors import refusal, unexpected
+from foretaste.api.headers import Pairs, security_headers
 from foretaste.api.middleware import sensible_request_id
+from foretaste.api.policy import Policy
 from foretaste.api.routes.shared import batch_answer
 from foretaste.errors import ForetasteError
 from foretaste.serving.cache import TAIL, Asked, Asking
@@ -38,8 +42,8 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _MAX_QUERY = 2_000
 """Characters of a query string that is looked at here."""
 _MAX_KNOWN = 10_000
-Header = Callable[[str], str | None]
-"""The value of a header by its small-letter name."""
+Client = Callable[[], str | None]
+"""The address that a request comes from."""
 Headers = list[tuple[str, str]]
 
 
@@ -55,19 +59,20 @@ class Hot:
     """Parses, asks the engine's caches and counts, in a few microseconds where a list is kept.
 
     Args:
-        state: the application's; its ``engine`` answers.
-        max_body_bytes: larger bodies are left to FastAPI, which refuses them.
+        state: the application's; its ``engine`` answers those whom its ``gate`` lets through.
+        policy: what is larger than it allows is left to FastAPI, which refuses it.
     """
 
-    def __init__(self, state: State, *, max_body_bytes: int) -> None:
-        self._state, self._max_body_bytes = state, max_body_bytes
+    def __init__(self, state: State, *, policy: Policy) -> None:
+        self._state, self._max_body_bytes = state, policy.max_body_bytes
+        self._protection = security_headers(policy.hsts_seconds)
         self._asking = Asking()
         self._questions: dict[str, Asked | None] = {}
         self._similar: dict[str, Asked | None] = {}
         self._observers: dict[tuple[str, int], Callable[[float], None]] = {}
         self._prefix, self._numbers = secrets.token_hex(4), itertools.count()
 
-    async def get(self, path: str, query: str, header: Header) -> Reply | None:
+    async def get(self, path: str, query: str, header: Header, client: Client) -> Reply | None:
         """The answer to a GET; None when FastAPI must give it."""
         if path.startswith(_USER):
             route, subject, asked = "user", path[len(_USER) :], self._question(query)
@@ -77,24 +82,31 @@ class Hot:
             return None
         if asked is None or not subject:
             return None
+        gate: Gate = self._state.gate
+        if not (gate.is_fresh or await gate.catch_up()) or (extra := gate.quick("read", header, client)) is None:
+            return None
         start = time.perf_counter()
         request_id = self._request_id(header)
         try:
             head = await self._engine.lists.get(subject, asked)
         except Exception as exc:  # noqa: BLE001 - answered and logged like anywhere else
-            return self._failed("GET", route, exc, request_id, start)
+            return self._failed("GET", route, exc, request_id, start, extra)
         self._observe("GET", route, 200, start)
-        return Reply(
-            200, [("content-type", "application/json"), ("x-request-id", request_id)], head + request_id.encode() + TAIL
-        )
+        headers = [("content-type", "application/json"), ("x-request-id", request_id), *self._protection, *extra]
+        return Reply(200, headers, head + request_id.encode() + TAIL)
 
     def takes(self, path: str, header: Header) -> bool:
-        """Whether :meth:`post` answers this POST."""
+        """Whether :meth:`post` may answer this POST."""
         length = header("content-length")
         return path == _INTERACTIONS and length is not None and _small_number(length, self._max_body_bytes) is not None
 
-    async def post(self, read: Callable[[], Awaitable[bytes]], header: Header) -> Reply:
-        """The answer to posted interactions, after they are durable."""
+    async def post(self, read: Callable[[], Awaitable[bytes]], header: Header, client: Client) -> Reply | None:
+        """The answer to posted interactions, after they are durable; None, before they are read, when FastAPI must
+        give it.
+        """
+        gate: Gate = self._state.gate
+        if not (gate.is_fresh or await gate.catch_up()) or (extra := gate.quick("events", header, client)) is None:
+            return None
         start = time.perf_counter()
         request_id = self._request_id(header)
         content = await read()  # fails only when the client is gone
@@ -103,9 +115,9 @@ class Hot:
             results = await self._engine.record_events(raw)
             answer = batch_answer(request_id, results, "interactions")
         except Exception as exc:  # noqa: BLE001 - answered and logged like anywhere else
-            return self._failed("POST", "interactions", exc, request_id, start)
+            return self._failed("POST", "interactions", exc, request_id, start, extra)
         self._observe("POST", "interactions", answer.status_code, start)
-        return _reply(answer, request_id)
+        return self._reply(answer, request_id, extra)
 
     @property
     def _engine(self) -> Engine:
@@ -155,11 +167,20 @@ class Hot:
     def _request_id(self, header: Header) -> str:
         return sensible_request_id(header("x-request-id")) or f"{self._prefix}{next(self._numbers) & 0xFFFFFFFF:08x}"
 
-    def _failed(self, method: str, route: str, exc: Exception, request_id: str, start: float) -> Reply:
+    def _failed(self, method: str, route: str, exc: Exception, request_id: str, start: float, extra: Pairs) -> Reply:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             answer = refusal(exc, request_id) if isinstance(exc, ForetasteError) else unexpected(exc, request_id)
         self._observe(method, route, answer.status_code, start)
-        return _reply(answer, request_id)
+        return self._reply(answer, request_id, extra)
+
+    def _reply(self, answer: Response, request_id: str, extra: Pairs) -> Reply:
+        headers = [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in answer.raw_headers
+            if name != b"content-length"
+        ]
+        headers += [("x-request-id", request_id), *self._protection, *extra]
+        return Reply(answer.status_code, headers, bytes(answer.body))
 
     def _observe(self, method: str, route: str, status: int, start: float) -> None:
         observe = self._observers.get((route, status))
@@ -181,9 +202,13 @@ class HotMiddleware:
             method = scope["method"]
             if method == "GET":
                 query = scope["query_string"].decode("latin-1")
-                reply = await self._hot.get(scope["path"], query, lambda name: _header(scope, name))
+                reply = await self._hot.get(
+                    scope["path"], query, lambda name: _header(scope, name), lambda: _address(scope)
+                )
             elif method == "POST" and self._hot.takes(scope["path"], lambda name: _header(scope, name)):
-                reply = await self._hot.post(lambda: _body(receive), lambda name: _header(scope, name))
+                reply = await self._hot.post(
+                    lambda: _body(receive), lambda name: _header(scope, name), lambda: _address(scope)
+                )
         if reply is None:
             await self.app(scope, receive, send)
             return
@@ -202,6 +227,11 @@ def _header(scope: Scope, name: str) -> str | None:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == wanted), None)
 
 
+def _address(scope: Scope) -> str | None:
+    client = scope.get("client")
+    return str(client[0]) if client else None
+
+
 async def _body(receive: Receive) -> bytes:
     parts = []
     while True:
@@ -209,15 +239,6 @@ async def _body(receive: Receive) -> bytes:
         parts.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(parts)
-
-
-def _reply(answer: Response, request_id: str) -> Reply:
-    headers = [
-        (name.decode("latin-1"), value.decode("latin-1"))
-        for name, value in answer.raw_headers
-        if name != b"content-length"
-    ]
-    return Reply(answer.status_code, [*headers, ("x-request-id", request_id)], bytes(answer.body))
 
 
 def _small_number(text: str, most: int) -> int | None:

@@ -68,9 +68,9 @@ class Front:
         """Answer one request."""
         reply = None
         if scope.method == "GET":
-            reply = await self._hot.get(scope.path, scope.query_string, scope.headers.get)
+            reply = await self._hot.get(scope.path, scope.query_string, scope.headers.get, lambda: _peer(scope))
         elif scope.method == "POST" and self._hot.takes(scope.path, scope.headers.get):
-            reply = await self._hot.post(protocol, scope.headers.get)
+            reply = await self._hot.post(protocol, scope.headers.get, lambda: _peer(scope))
         if reply is not None:
             protocol.response_bytes(*reply)
         else:
@@ -154,6 +154,11 @@ def _headers(scope: RSGIScope) -> list[tuple[bytes, bytes]]:
     if scope.authority and not any(name == b"host" for name, _ in found):  # HTTP/2 says it elsewhere
         found.append((b"host", scope.authority.encode("latin-1", "replace")))
     return found
+
+
+def _peer(scope: RSGIScope) -> str | None:
+    address = _address(scope.client)
+    return None if address is None else address[0]
 
 
 def _address(text: str) -> tuple[str, int] | None:

@@ -31,13 +31,16 @@ def serve(settings: Settings) -> None:
 
     Raises:
         PortInUseError: another program listens on the port.
-        ConfigurationError: the address does not exist here, or the pipeline is wrong.
+        ConfigurationError: the address does not exist here, would let anybody in, or the pipeline is wrong.
         StorageUnavailableError: a store cannot be opened.
     """
-    from foretaste.serving.bootstrap import pipeline_of, start_logs
+    import asyncio
+
+    from foretaste.serving.bootstrap import check_exposure, pipeline_of, start_logs
 
     check_port(settings.api_host, settings.api_port)
     pipeline_of(settings)
+    asyncio.run(check_exposure(settings))
     start_logs(settings)
     if settings.workers == 1:
         _serve_here(settings)
@@ -108,13 +111,14 @@ def _serve_here(settings: Settings) -> None:
     from granian.server.embed import Server
 
     from foretaste.api.app import create_app
+    from foretaste.api.policy import Policy
     from foretaste.api.rsgi import Front
     from foretaste.serving.bootstrap import open_engine
 
     async def run() -> None:
         async with open_engine(settings, retrains=True) as engine:
             server = Server(
-                Front(create_app(engine, max_body_bytes=settings.max_body_bytes), runs_lifespan=False),
+                Front(create_app(engine, policy=Policy.of(settings)), runs_lifespan=False),
                 address=settings.api_host,
                 port=settings.api_port,
                 interface=Interfaces.RSGI,
@@ -163,8 +167,10 @@ def _serve_workers(settings: Settings) -> None:
 
 def _plain_settings(settings: Settings) -> dict[str, Any]:
     values = settings.model_dump(mode="json", exclude_none=True)
-    if settings.secret_key is not None:
-        values["secret_key"] = settings.secret_key.get_secret_value()
+    for name in ("secret_key", "redis_password"):
+        secret = getattr(settings, name)
+        if secret is not None:
+            values[name] = secret.get_secret_value()
     return values
 
 

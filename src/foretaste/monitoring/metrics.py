@@ -81,6 +81,9 @@ class Metrics:
         self._exposures = Counter(
             "foretaste_exposures", "Lists shown: stored, shown_again (servings), dropped.", ["result"], registry=at
         )
+        self._refused = Counter(
+            "foretaste_requests_refused", "Requests refused at the gate, by reason.", ["reason"], registry=at
+        )
         self._loads = Counter("foretaste_model_loads", "Model versions loaded or refused.", ["result"], registry=at)
         self._rollouts = Counter(
             "foretaste_rollout_actions", "Steps of rollouts that this process took.", ["action"], registry=at
@@ -149,6 +152,10 @@ class Metrics:
         """Lists shown that were ``stored`` or ``dropped``, servings that were ``shown_again``."""
         if n:
             self._exposures.labels(result).inc(n)
+
+    def count_refused(self, reason: str) -> None:
+        """A request that was not let in: no_credential, credential, guessing, scope, rate, origin."""
+        self._refused.labels(reason).inc()
 
     def count_load(self, result: str) -> None:
         """A model version that was ``loaded`` or ``refused``."""

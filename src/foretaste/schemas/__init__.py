@@ -1,5 +1,6 @@
 """Bodies of requests and answers, as the API documents them."""
 
+from foretaste.schemas.access import AuditEntryBody, AuditPage, KeyBody, KeyList, KeyRequest, NewKey
 from foretaste.schemas.admin import (
     Health,
     ModelList,
@@ -33,6 +34,8 @@ from foretaste.schemas.records import (
 from foretaste.schemas.shop import Merged, MergeRequest, ShopRecommendations, SimilarUser, SimilarUsersBody
 
 __all__ = [
+    "AuditEntryBody",
+    "AuditPage",
     "BatchResult",
     "Body",
     "ErrorBody",
@@ -45,10 +48,14 @@ __all__ = [
     "ItemBatch",
     "ItemFields",
     "ItemRecord",
+    "KeyBody",
+    "KeyList",
+    "KeyRequest",
     "MergeRequest",
     "Merged",
     "ModelList",
     "ModelVersionBody",
+    "NewKey",
     "PromoteRequest",
     "Promoted",
     "Recommendations",

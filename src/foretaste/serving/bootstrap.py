@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from foretaste.errors import ConfigurationError
 from foretaste.logs import configure_logs
 from foretaste.models.threads import blas_threads
+from foretaste.serving.access import Access, Keys, Tokens
 from foretaste.serving.cache import CacheLimits, SharedLists
 from foretaste.serving.config import PipelineConfig, load_pipeline
 from foretaste.serving.engine import Engine
@@ -80,7 +82,7 @@ async def open_engine(settings: Settings, *, retrains: bool = False) -> AsyncIte
 def _variables(settings: Settings) -> dict[str, str]:
     """The settings as environment variables for a training process; without secrets that it does not need."""
     values = settings.model_dump(mode="json", exclude_none=True, exclude={"secret_key", "redis_password", "redis_url"})
-    return {name.upper(): str(value) for name, value in values.items()}
+    return {name.upper(): ",".join(v) if isinstance(v, list) else str(v) for name, v in values.items()}
 
 
 @asynccontextmanager
@@ -106,6 +108,7 @@ async def _engine(settings: Settings, pipeline: PipelineConfig, stores: Stores) 
             provisional=provisional,
             cache=CacheLimits(settings.cache_ttl_s, settings.cache_max_entries, settings.cache_max_bytes),
             shared_lists=shared,
+            access=access_of(settings, stores.records),
         )
         yield await stack.enter_async_context(engine)
 
@@ -127,6 +130,39 @@ def pipeline_of(settings: Settings) -> PipelineConfig:
     return load_pipeline(settings.pipeline_file)
 
 
+def access_of(settings: Settings, records: Records) -> Access:
+    """Who may do what: everybody everything only where others cannot reach the service and nothing names anybody."""
+    return Access(records, tokens=tokens_of(settings), always=not settings.is_loopback)
+
+
+def tokens_of(settings: Settings) -> Tokens | None:
+    """What makes and reads tokens; None without a SECRET_KEY."""
+    if settings.secret_key is None:
+        return None
+    secret = settings.secret_key.get_secret_value()
+    return Tokens(secret, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+
+
+async def check_exposure(settings: Settings) -> None:
+    """Refuse an address that others reach while nothing could tell them from you.
+
+    Raises:
+        ConfigurationError: the address is not this machine's own, and there is neither a key nor a SECRET_KEY.
+        StorageUnavailableError: the store cannot be opened.
+    """
+    if settings.is_loopback or settings.secret_key is not None:
+        return
+    async with open_stores(settings) as stores:
+        keys, _ = await Keys(stores.records).load()
+    if not keys:
+        raise ConfigurationError(
+            f"API_HOST = {settings.api_host!r} can be reached by others, and there is neither an API key nor a "
+            "SECRET_KEY",
+            hint="make a key first (foretaste keys create NAME --scope admin) or set SECRET_KEY; "
+            "without them the service listens only on 127.0.0.1",
+        )
+
+
 def start_logs(settings: Settings) -> None:
-    """Set up logging as the settings say."""
-    configure_logs(level=settings.log_level, form=settings.log_format)
+    """Set up logging as the settings say; their secrets are masked wherever they turn up."""
+    configure_logs(level=settings.log_level, form=settings.log_format, secrets=settings.secrets)

@@ -11,6 +11,7 @@ from foretaste.data import Query
 from foretaste.errors import ForetasteError, NotFoundError, UnknownItemError, UnknownUserError
 from foretaste.events import check_id, check_user_id, session_user
 from foretaste.monitoring import Metrics
+from foretaste.serving.access import Access, Audit
 from foretaste.serving.answering import Answering
 from foretaste.serving.answers import Answer, Status, Traced, WriteResult
 from foretaste.serving.asking import clean_history
@@ -49,8 +50,11 @@ class Engine:
         metrics: Metrics | None = None,
         cache: CacheLimits | None = None,
         shared_lists: SharedLists | None = None,
+        access: Access | None = None,
     ) -> None:
         self.records, self.artifacts = records, artifacts
+        self.access = access if access is not None else Access(records)
+        self.audit = Audit(records)
         self.default_k = default_k
         self.metrics = metrics if metrics is not None else Metrics()
         self._loader = ThreadPoolExecutor(2, thread_name_prefix="foretaste-loader")
@@ -87,6 +91,7 @@ class Engine:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.access.close()
         await self.exposures.close()
         await self._live.close()
         self._answering.close()

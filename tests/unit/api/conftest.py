@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from foretaste.api.app import create_app
+from foretaste.api.policy import Policy
 from foretaste.serving.bootstrap import open_engine, open_stores
 from foretaste.serving.config import parse_pipeline
 from foretaste.serving.ingest import ingest
@@ -52,6 +53,6 @@ async def engine(home):
 
 @pytest.fixture
 async def client(engine):
-    transport = httpx.ASGITransport(create_app(engine, max_body_bytes=200_000))
+    transport = httpx.ASGITransport(create_app(engine, policy=Policy(max_body_bytes=200_000)))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client

@@ -205,7 +205,7 @@ async def test_a_version_is_rolled_out_and_back_through_the_api(client, engine):
     assert (begun.status_code, begun.json()) == (200, {"live": live, "candidate": new, "stage": "canary"})
     found = (await client.get("/api/v1/models/status")).json()
     assert (found["stage"], found["share"], found["seconds"], found["next_stages"]) == ("canary", 0.5, 600, ["watch"])
-    assert found["history"][0]["actor"] == "api"
+    assert found["history"][0]["actor"] == "anyone"
     experiments = set()
     for n in range(20):
         answer = (await client.get(f"/api/v1/recommendations/user/u-{n:03d}")).json()

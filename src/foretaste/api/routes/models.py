@@ -8,7 +8,7 @@ from starlette.responses import Response
 from foretaste.api.bodies import read_optional_body
 from foretaste.api.documents import body, errors
 from foretaste.api.errors import json_response
-from foretaste.api.routes.shared import engine_of
+from foretaste.api.routes.shared import engine_of, principal_of
 from foretaste.schemas import ModelList, Promoted, PromoteRequest, RollbackRequest, RolloutBody
 from foretaste.serving.engine import Engine
 
@@ -54,7 +54,7 @@ async def roll_back(request: Request) -> Response:
     """
     asked = await read_optional_body(request, RollbackRequest)
     engine = engine_of(request)
-    await engine.roll_back(asked.to, actor="api")
+    await engine.roll_back(asked.to, actor=principal_of(request).actor)
     return json_response(await _where(engine))
 
 
@@ -73,7 +73,7 @@ async def promote(request: Request, version: Annotated[str, Path(examples=["2026
     asked = await read_optional_body(request, PromoteRequest)
     engine = engine_of(request)
     steps = engine.steps(shadow=asked.shadow, canary=asked.canary, seconds=asked.for_s, hold=asked.hold)
-    await engine.promote(version, steps, guards=asked.guards, actor="api")
+    await engine.promote(version, steps, guards=asked.guards, actor=principal_of(request).actor)
     return json_response(await _where(engine))
 
 

@@ -19,6 +19,7 @@ from foretaste.api.routes.shared import (
     TraceItems,
     answered,
     engine_of,
+    need,
     traced,
 )
 from foretaste.schemas import HistoryRequest, Recommendations, RecommendationsOfUsers, UsersRequest
@@ -50,6 +51,7 @@ async def recommend_user(
     anew, and `trace` says of the items in `trace_items` why they are where they are, or what left them out.
     """
     if trace:
+        need(request, "admin", "trace")
         made = await engine_of(request).trace(
             user_id,
             limit,

@@ -15,11 +15,6 @@ from foretaste.serving.answers import Status
 
 service = APIRouter(tags=["service"])
 _DOWN: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "It cannot answer now."}, **errors(500)}
-_PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 @service.get("/health", response_model=Health, responses=_DOWN, operation_id="health")
@@ -27,14 +22,14 @@ _PAGE_HEADERS = {
 async def health(request: Request) -> Response:
     """How the service is; 503 when it cannot store or answer."""
     status = await engine_of(request).status()
-    return json_response(_health(status), status=503 if status.state == "down" else 200)
+    return json_response(await _health(request, status), status=503 if status.state == "down" else 200)
 
 
 @service.get("/ready", response_model=Health, responses=_DOWN, operation_id="ready")
 async def ready(request: Request) -> Response:
     """Whether requests may be sent here; 503 when not."""
     status = await engine_of(request).status()
-    return json_response(_health(status), status=200 if status.ready else 503)
+    return json_response(await _health(request, status), status=200 if status.ready else 503)
 
 
 @service.get(
@@ -52,10 +47,14 @@ async def metrics(request: Request) -> Response:
 @service.get("/", include_in_schema=False)
 async def page() -> Response:
     """The page that shows the service at work."""
-    return HTMLResponse((files("foretaste.api") / "page.html").read_text(encoding="utf-8"), headers=_PAGE_HEADERS)
+    return HTMLResponse((files("foretaste.api") / "page.html").read_text(encoding="utf-8"))
 
 
-def _health(status: Status) -> dict[str, Any]:
+async def _health(request: Request, status: Status) -> dict[str, Any]:
+    """How the service is; to strangers, where a key is needed, only what a load balancer must know."""
     values = asdict(status)
     values["status"] = values.pop("state")
+    if not await request.app.state.gate.knows(request.scope):
+        working = {part: "ok" if values[part] == "ok" else "failing" for part in ("store", "model")}
+        values |= {"model_version": None, "models": [], "details": {}, **working}
     return values

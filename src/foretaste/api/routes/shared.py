@@ -6,7 +6,8 @@ from typing import Annotated, Any, cast
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from foretaste.api.errors import error_body, json_response, request_id
+from foretaste.api.errors import ForbiddenError, error_body, json_response, request_id
+from foretaste.serving.access import Principal
 from foretaste.serving.answers import Answer, Traced, WriteResult
 from foretaste.serving.cache import TAIL, head_of
 from foretaste.serving.engine import Engine
@@ -31,6 +32,23 @@ TraceItems = Annotated[
 def engine_of(request: Request) -> Engine:
     """The engine that answers."""
     return cast(Engine, request.app.state.engine)
+
+
+def principal_of(request: Request) -> Principal:
+    """Who asks, as the gate found out."""
+    return cast(Principal, request.scope["principal"])
+
+
+def need(request: Request, scope: str, what: str) -> None:
+    """Go on only for somebody who has a scope that this use of the route needs.
+
+    Raises:
+        ForbiddenError: they have not.
+    """
+    if scope not in principal_of(request).grants:
+        raise ForbiddenError(
+            f"{what} needs the scope {scope!r}", hint="use a key that has it", details={"scope": scope}
+        )
 
 
 def answered(request: Request, answer: Answer) -> Response:
