@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 
 from foretaste import __version__
-from foretaste.cli import data, demo, evaluate, ingest, models, recommend, serve, train, tune
+from foretaste.cli import audit, data, demo, evaluate, ingest, keys, models, recommend, serve, train, tune
 from foretaste.cli.output import print_error
 
 INTERRUPTED = 130
@@ -47,6 +47,8 @@ app.command()(recommend.recommend)
 app.command()(serve.serve)
 app.command()(ingest.ingest)
 app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
+app.command()(audit.audit)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -38,7 +38,7 @@ def test_help_names_every_verb_and_imports_nothing_heavy():
         "print('HEAVY', [m for m in ('numpy', 'polars', 'numba', 'fastapi', 'sqlalchemy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    for verb in ("demo", "data", "train", "evaluate", "recommend", "serve", "ingest", "models"):
+    for verb in ("demo", "data", "train", "evaluate", "recommend", "serve", "ingest", "models", "keys", "audit"):
         assert verb in done.stdout
     assert done.stdout.rstrip().endswith("HEAVY []")
 
