@@ -54,9 +54,9 @@ def randomized_svd(
         block = np.random.default_rng(seed).standard_normal((n_columns, width), dtype=np.float32)
         for _ in range(iterations):
             block = _normalized(times(transposed, _normalized(times(matrix, block))))
-        basis = _orthonormal(_orthonormal(times(matrix, block)))  # (U, width); the second time removes rounding
+        basis = orthonormal(orthonormal(times(matrix, block)))  # (U, width); the second time removes rounding
         projected = times(transposed, basis)  # (I, width) = V diag(values) Wᵀ
-        squares, turn = np.linalg.eigh(_gram(projected))
+        squares, turn = np.linalg.eigh(gram(projected))
         values = np.sqrt(np.maximum(squares[::-1], 0.0))
         noise = 10 * np.sqrt(max(matrix.shape)) * np.finfo(np.float32).eps  # of float32 sums, relative
         k = min(k, int((values > noise * values.max(initial=0.0)).sum()))
@@ -73,17 +73,17 @@ def _normalized(block: Floats) -> Floats:
     return np.asarray(linalg.lu(_finite(block), permute_l=True, check_finite=False)[0], np.float32)
 
 
-def _orthonormal(block: Floats) -> Floats:
+def orthonormal(block: Floats) -> Floats:
     """Orthonormal columns that span the same space, by the eigenvectors of the Gram matrix: a fifth of a QR's time.
 
     Directions that are only rounding are left out. The columns are orthonormal to float32 times the condition.
     """
-    squares, turn = np.linalg.eigh(_gram(_finite(block)))
+    squares, turn = np.linalg.eigh(gram(_finite(block)))
     kept = squares > np.finfo(np.float64).eps * len(squares) * squares.max(initial=0.0)
     return np.asarray(block @ (turn[:, kept] / np.sqrt(squares[kept])).astype(np.float32))
 
 
-def _gram(block: Floats) -> npt.NDArray[np.float64]:
+def gram(block: Floats) -> npt.NDArray[np.float64]:
     """blockᵀ block, summed in float64."""
     total = np.zeros((block.shape[1], block.shape[1]))
     for start in range(0, len(block), _GRAM_ROWS):
