@@ -112,7 +112,8 @@ def encode_queries(queries: Floats, scales: Doubles, out: IntBlocks, errors: Flo
 
 
 @kernel(fastmath={"reassoc", "contract", "nsz", "arcp"})
-def _product(query: Floats, item: Floats) -> np.float32:
+def product(query: Floats, item: Floats) -> np.float32:
+    """q·x in float32."""
     total = ZERO
     for f in range(len(query)):
         total += query[f] * item[f]
@@ -124,7 +125,7 @@ def products(queries: Floats, items: Floats, out: Floats) -> None:
     """``queries @ items.T`` into ``out``, for a few queries, on this thread."""
     for i in range(len(items)):
         for b in range(len(queries)):
-            out[b, i] = _product(queries[b], items[i])
+            out[b, i] = product(queries[b], items[i])
 
 
 @kernel
@@ -167,7 +168,7 @@ def offer(score: np.float32, row: int, count: int, best: Floats, where: Ints) ->
 
 
 @kernel
-def _contains(columns: Ints, start: int, stop: int, column: int) -> bool:
+def contains(columns: Ints, start: int, stop: int, column: int) -> bool:
     """Whether ``columns[start:stop]``, ascending, has ``column``."""
     while start < stop:
         middle = (start + stop) >> 1
@@ -373,9 +374,9 @@ def search_blocks(
                     i, b = first_item + hit_places[n], hit_queries[n]
                     if i >= n_items or (len(allowed) > 0 and not allowed[rows[i]]):
                         continue
-                    if _contains(seen_rows, seen_indptr[b], seen_indptr[b + 1], rows[i]):
+                    if contains(seen_rows, seen_indptr[b], seen_indptr[b + 1], rows[i]):
                         continue
-                    counts[b] = offer(_product(queries[b], items[i]), rows[i], counts[b], out_scores[b], out_rows[b])
+                    counts[b] = offer(product(queries[b], items[i]), rows[i], counts[b], out_scores[b], out_rows[b])
                     if counts[b] == k:
                         floors[b] = max(floors[b], out_scores[b, 0])
                 n_hits = 0

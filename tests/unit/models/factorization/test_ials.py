@@ -6,10 +6,11 @@ from scipy import sparse
 
 from foretaste.data import Query
 from foretaste.errors import ConfigurationError
-from foretaste.models import load_model, save_model
+from foretaste.models import load_model, partitioned_index, save_model
 from foretaste.models.batches import build_batch
 from foretaste.models.factorization.als_solver import Basis, Entries, half_step, loss, solve_exactly
 from foretaste.models.factorization.ials import ImplicitALS
+from foretaste.models.partitioned_index import PartitionedIndex
 from foretaste.testing import dataset_of_matrix, random_weights
 
 
@@ -218,3 +219,21 @@ def test_more_factors_than_the_matrix_has_rank_are_all_used():
     model = ImplicitALS(n_factors=16, epochs=4).fit(data)
     assert np.isfinite(model.item_factors).all()
     assert np.isfinite(model.user_factors).all()
+
+
+def test_an_approximate_search_gives_nearly_the_exact_lists_before_and_after_an_update(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(partitioned_index, "HEAD", 20)
+    monkeypatch.setattr(partitioned_index, "MOST_SCANNED", 1.0)
+    data = dataset_of_matrix(random_weights((300, 400), share=0.1, seed=1))
+    exact = ImplicitALS(n_factors=8, epochs=3).fit(data)
+    near = ImplicitALS(n_factors=8, epochs=3, retrieval="approximate").fit(data)
+    users = data.users.ids_of(np.arange(300))
+    for _ in range(2):
+        assert isinstance(near._index, PartitionedIndex)
+        best, found = (model.recommend(users, 20).item_rows for model in (exact, near))
+        shared = [len(np.intersect1d(a, b)) / 20 for a, b in zip(best, found, strict=True)]
+        assert np.mean(shared) >= 0.96
+        exact.update(data)
+        near.update(data)
