@@ -25,19 +25,20 @@ SINGLES = 32
 def run(*, data: Path | None, quick: bool) -> Iterator[Row]:
     """Rows for each size and kind of vectors; needs no data."""
     for n_items in (20_000,) if quick else (100_000, 1_000_000):
-        for kind, make in (("random", _random), ("like factors", _like_factors)):
+        for kind, make in (("random", random_vectors), ("like factors", like_factors)):
             yield from _rows(n_items, 256 if quick else 2_000, kind, *make(n_items, 256 if quick else 2_000))
 
 
-def _random(n_items: int, n_queries: int) -> tuple[Floats, Floats]:
+def random_vectors(n_items: int, n_queries: int) -> tuple[Floats, Floats]:
+    """Items and queries (n, 64) of normally distributed numbers."""
     rng = np.random.default_rng(1)
     return tuple(rng.standard_normal((n, FACTORS), dtype=np.float32) for n in (n_items, n_queries))  # type: ignore[return-value]
 
 
-def _like_factors(n_items: int, n_queries: int) -> tuple[Floats, Floats]:
+def like_factors(n_items: int, n_queries: int) -> tuple[Floats, Floats]:
     """Spectrum 1/√n on both sides, and log-normal lengths of items (σ = 0.7)."""
     rng = np.random.default_rng(2)
-    items, queries = _random(n_items, n_queries)
+    items, queries = random_vectors(n_items, n_queries)
     spectrum = np.arange(1, FACTORS + 1, dtype=np.float32) ** -0.5
     return items * spectrum * rng.lognormal(0, 0.7, (n_items, 1)).astype(np.float32), queries * spectrum
 
