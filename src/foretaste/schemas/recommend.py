@@ -20,7 +20,7 @@ class RecommendedItem(Body):
     title: str | None = None
     """Readable name, where the catalogue has one."""
     source: str = ""
-    """Model (or ``catalogue``) that gave it."""
+    """Model (or ``catalogue``) that gave it; ``pinned`` where a rule put it there."""
     reason: str | None = None
     """Why, in a sentence; null unless ``explain`` was asked for."""
 
@@ -38,7 +38,7 @@ class TracedPlace(Body):
     """Where an item stood after a source or a stage."""
 
     name: str
-    """The source; or `merged`, `ranking`, `rerank KIND`."""
+    """The source; or `merged`, `ranking`, `rules` (boosts), `rerank KIND`, `pins and caps`."""
     rank: int
     """From 1."""
     score: float | None
@@ -58,7 +58,7 @@ class TracedItem(Body):
     """Its place after each stage that ordered the candidates."""
     left_out: list[str]
     """Why it is not in the list: `unknown item`, `unavailable`, `seen`, `excluded by the request`, `filter of the
-    request`, `no source gave it`, `below the pool`, `below the list: candidate N` or the rule or cap.
+    request`, `no source gave it`, `below the pool`, `below the list: candidate N`, `rule 'NAME'` or `cap 'NAME'`.
     """
 
 

@@ -28,9 +28,11 @@ from foretaste.serving.live.serving import Arm
 from foretaste.serving.live.trials import made_of_outcome
 from foretaste.serving.live.users import History, UserStates, history_of
 from foretaste.serving.pipeline import STAGES, Outcome
-from foretaste.storage.records import Records
+from foretaste.storage.records import Records, UserState
 
 log = get_logger(__name__)
+Asker = tuple[Query, UserState | None]
+"""A query, and what is known of its user."""
 
 
 class Answering:
@@ -48,7 +50,7 @@ class Answering:
         self._users = UserStates(records)
         self._similar_users = SimilarUsers()
         self._executor = ThreadPoolExecutor(n_threads(), thread_name_prefix="foretaste-model")
-        self._batcher = Batcher(n_threads())
+        self._batcher = Batcher[Asker](n_threads())
 
     def close(self) -> None:
         """Wait for the threads to end."""
@@ -57,11 +59,11 @@ class Answering:
     async def traced(self, query: Query, *, item_ids: frozenset[str], category: str | None, explain: bool) -> Traced:
         """One list made anew with how it came about; it is not logged as shown."""
         arm, start = self._live.arm(query.user_id), time.perf_counter()
-        history, store_failed = await self._history(query.user_id or "", arm.live)
+        history, user = await self._history(query.user_id or "", arm.live)
         state_s, query = time.perf_counter() - start, _with_history(query, history)
-        outcome = await self._in_thread(_recommend, arm.live, [query], category, explain, item_ids)
+        outcome = await self._in_thread(_recommend, arm.live, [(query, user)], category, explain, item_ids)
         actions = history.actions if history is not None else None
-        answer = self._answer_of(arm.live, query, outcome, 0, store_failed=store_failed, actions=actions)
+        answer = self._answer_of(arm.live, query, outcome, 0, store_failed=user is None, actions=actions)
         seconds = {"state": state_s, **outcome.seconds}
         timings = {stage: round(1e3 * seconds[stage], 4) for stage in STAGES if stage in seconds}
         return Traced(replace(answer, experiment=arm.experiment), timings, outcome.traces[0])
@@ -69,7 +71,7 @@ class Answering:
     async def for_history(self, query: Query, given: History, *, category: str | None, explain: bool) -> Answer:
         """The list of somebody unknown with this history."""
         live, query = self._live.current, _with_history(query, given)
-        outcome, at = await self._run(Arm(live), [query], category, explain)
+        outcome, at = await self._run(Arm(live), [(query, None)], category, explain)
         return self._shown(self._answer_of(live, query, outcome, at, actions=given.actions))
 
     async def similar(self, live: Live, item_id: str, query: Query, *, explain: bool) -> Answer:
@@ -119,53 +121,56 @@ class Answering:
         self, arm: Arm, *, queries: Sequence[Query], category: str | None, explain: bool
     ) -> list[Answer]:
         """The lists of one arm: wholly from its models, catalogue and pipeline."""
-        filled, failed, actions = [], [], []
+        asked: list[Asker] = []
+        actions = []
         for query in queries:
-            history, store_failed = await self._history(query.user_id or "", arm.live)
-            filled.append(_with_history(query, history))
-            failed.append(store_failed)
+            history, user = await self._history(query.user_id or "", arm.live)
+            asked.append((_with_history(query, history), user))
             actions.append(history.actions if history is not None else None)
         start = time.perf_counter()
-        outcome, at = await self._run(arm, filled, category, explain)
+        outcome, at = await self._run(arm, asked, category, explain)
         seconds = time.perf_counter() - start
         answers = [
             replace(
-                self._answer_of(arm.live, query, outcome, at + b, store_failed=failed[b], actions=actions[b]),
+                self._answer_of(arm.live, query, outcome, at + b, store_failed=user is None, actions=actions[b]),
                 experiment=arm.experiment,
             )
-            for b, query in enumerate(filled)
+            for b, (query, user) in enumerate(asked)
         ]
         self._live.seen(arm, answers, seconds)
         return answers
 
     async def _made_aside(self, arm: Arm, *, queries: Sequence[Query], category: str | None) -> list[Made]:
         """The lists that an arm would give; nobody gets them, and no figure of the service counts them."""
-        filled = [_with_history(query, (await self._history(query.user_id or "", arm.live))[0]) for query in queries]
-        outcome = await self._in_thread(_recommend, arm.live, filled, category, False, executor=arm.executor)
+        asked: list[Asker] = []
+        for query in queries:
+            history, user = await self._history(query.user_id or "", arm.live)
+            asked.append((_with_history(query, history), user))
+        outcome = await self._in_thread(_recommend, arm.live, asked, category, False, executor=arm.executor)
         return made_of_outcome(outcome, queries)
 
-    async def _history(self, user_id: str, live: Live) -> tuple[History | None, bool]:
-        """The user's history as the store has it now, and whether the store failed (then training data must do)."""
+    async def _history(self, user_id: str, live: Live) -> tuple[History | None, UserState | None]:
+        """The user's history as the store has it now, and their state; no state when the store failed (then training
+        data must do).
+        """
         try:
             state = await self._users.get(user_id)
         except StorageError as exc:
             self._metrics.count_store_error("user_state")
             log.warning("history_not_read", error=str(exc))
-            return None, True
+            return None, None
         self._live.notice(state.stamp.shared)
         bundle = live.bundle
         history = history_of(state.events, bundle.weights, user_id=user_id, population=bundle.population)
         if history is not None and is_session_user(user_id):
             history = in_session(history, live.pipeline.config.session)
-        return history, False
+        return history, state
 
-    async def _run(
-        self, arm: Arm, queries: Sequence[Query], category: str | None, explain: bool
-    ) -> tuple[Outcome, int]:
+    async def _run(self, arm: Arm, asked: Sequence[Asker], category: str | None, explain: bool) -> tuple[Outcome, int]:
         """The outcome of the batch that the queries went with, and the place of the first of them in it."""
-        live, scenario = arm.live, queries[0].scenario
+        live, scenario = arm.live, asked[0][0].scenario
 
-        async def work(together: Sequence[Query]) -> Outcome:
+        async def work(together: Sequence[Asker]) -> Outcome:
             start = time.perf_counter()
             outcome = await self._in_thread(_recommend, live, together, category, explain, executor=arm.executor)
             self._metrics.observe_pipeline(_label(live, scenario), time.perf_counter() - start)
@@ -173,8 +178,8 @@ class Answering:
             return outcome
 
         if arm.executor is not None:  # threads of its own
-            return await work(queries), 0
-        return await self._batcher.run((id(live), scenario, category, explain), queries, work)
+            return await work(asked), 0
+        return await self._batcher.run((id(live), scenario, category, explain), asked, work)
 
     async def _in_thread(
         self, work: Callable[..., Outcome], *arguments: Any, executor: Executor | None = None
@@ -217,13 +222,14 @@ class Answering:
 
 
 def _recommend(
-    live: Live, queries: Sequence[Query], category: str | None, explain: bool, trace: frozenset[str] | None = None
+    live: Live, asked: Sequence[Asker], category: str | None, explain: bool, trace: frozenset[str] | None = None
 ) -> Outcome:
     return live.pipeline.run(
-        queries,
+        [query for query, _ in asked],
         live.bundle,
         catalogue=live.catalogue,
         allowed=category_mask(live.catalogue, category),
+        users=[user for _, user in asked],
         explain=explain,
         in_time=True,
         trace=trace,

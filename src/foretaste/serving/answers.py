@@ -18,7 +18,7 @@ class AnswerItem:
     title: str | None = None
     """Readable name, when the catalogue has one."""
     source: str = ""
-    """The model (or ``catalogue``) that gave it."""
+    """The model (or ``catalogue``) that gave it; ``pinned`` where a rule put it there."""
     reason: str | None = None
     """A sentence a person can read; None when it was not asked for or nothing can be said."""
 
@@ -67,7 +67,7 @@ class TracedPlace:
     """Where an item stood after a source or a stage."""
 
     name: str
-    """The source; or ``merged``, ``ranking``, ``rerank KIND``."""
+    """The source; or ``merged``, ``ranking``, ``rules`` (boosts), ``rerank KIND``, ``pins and caps``."""
     rank: int
     """From 1."""
     score: float | None = None

@@ -1,6 +1,7 @@
 """From a question to lists and from lists to an answer: similar items, lists for everybody, titles and reasons."""
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -67,10 +68,10 @@ def list_of_kind(live: Live, kind: Kind, query: Query, category: str | None, exp
     allowed = category_mask(live.catalogue, category)
     wanted = _models_of_kind(live, kind)
     config = live.pipeline.config.model_copy(update={"sources": (), "scenarios": {}, "fallback": _chain(wanted)})
-    pipeline = Pipeline(config)
+    pipeline = Pipeline(config, rules=live.pipeline.rules, is_shaped=False)
     outcome = pipeline.run([query], live.bundle, catalogue=live.catalogue, allowed=allowed, explain=explain)
     if kind == "new":
-        outcome = _arrivals_first(live, query, outcome, allowed)
+        outcome = _arrivals_first(live, query, outcome, _shown(live, query, allowed))
     served = bool(wanted) or kind == "new"
     failed = tuple(Skipped(name, "error") for name in outcome.failed)
     fallback: Fallback = "none" if served and live.bundle.version is not None else "no_model"
@@ -81,6 +82,7 @@ def similar_lists(live: Live, item_id: str, query: Query, explain: bool) -> Outc
     """Items like one item from the first model that can say; filled up from its category, then from all."""
     bundle, catalogue, config = live.bundle, live.catalogue, live.pipeline.config
     names = config.similar.models or tuple(bundle.models)
+    shown = _shown(live, query, None)[: len(bundle.items)]
     skipped: list[Skipped] = []
     for name in names:
         model = bundle.models.get(name)
@@ -89,7 +91,7 @@ def similar_lists(live: Live, item_id: str, query: Query, explain: bool) -> Outc
         if item_id not in bundle.items:
             break
         try:
-            found = model.similar_items([item_id], query.k, allowed=catalogue.allowed[: len(bundle.items)])
+            found = model.similar_items([item_id], query.k, allowed=shown)
         except Exception as exc:  # noqa: BLE001 - the next model is asked; it is logged and counted
             log.warning("source_failed", source=name, version=bundle.version, error=f"{type(exc).__name__}: {exc}")
             skipped.append(Skipped(name, "error"))
@@ -153,6 +155,11 @@ def _finite(score: float) -> float:
     return score if math.isfinite(score) else 0.0
 
 
+def _shown(live: Live, query: Query, allowed: Mask | None) -> Mask:
+    """What the rules let anybody see (I,), within ``allowed``."""
+    return live.pipeline.decide([query], live.catalogue, allowed=allowed, now=time.time()).allowed(0)
+
+
 def _models_of_kind(live: Live, kind: Kind) -> tuple[str, ...]:
     """Names of the bundle's models that make such a list: by their registered kind."""
     return tuple(name for name, model in live.bundle.models.items() if model.name == _KINDS[kind])[:1]
@@ -162,10 +169,8 @@ def _chain(names: tuple[str, ...]) -> FallbackConfig:
     return FallbackConfig(chain=names)
 
 
-def _arrivals_first(live: Live, query: Query, outcome: Outcome, allowed: Mask | None) -> Outcome:
-    arrivals = live.catalogue.arrivals
-    if allowed is not None:
-        arrivals = arrivals[allowed[arrivals]]
+def _arrivals_first(live: Live, query: Query, outcome: Outcome, shown: Mask) -> Outcome:
+    arrivals = live.catalogue.arrivals[shown[live.catalogue.arrivals]]
     if len(arrivals) == 0:
         return outcome
     lists = outcome.lists
@@ -201,7 +206,7 @@ def _similar_outcome(
             break
         exclude = query.exclude | set(catalogue.items.ids_of(rows)) if rows else query.exclude
         config = PipelineConfig(models=live.pipeline.config.models, fallback=FallbackConfig(chain=chain))
-        rest = Pipeline(config).run(
+        rest = Pipeline(config, rules=live.pipeline.rules, is_shaped=False).run(
             [replace(query, exclude=exclude, k=query.k - len(rows))],
             live.bundle,
             catalogue=catalogue,

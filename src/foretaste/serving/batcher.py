@@ -4,23 +4,25 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from foretaste.data import Query
 from foretaste.serving.pipeline import Outcome
 
 MOST = 64
 """Queries of one batch."""
+Q = TypeVar("Q")
+"""A query, with whatever goes with it."""
 
 
 @dataclass
-class _Waiting:
+class _Waiting(Generic[Q]):
     """Queries of one request, and where their outcome is handed over: the batch's, and their first place in it."""
 
-    queries: Sequence[Query]
+    queries: Sequence[Q]
     done: asyncio.Future[tuple[Outcome, int]]
 
 
-class Batcher:
+class Batcher(Generic[Q]):
     """Runs queries in batches on a bounded number of threads. For one event loop.
 
     While a thread is free a request starts at once and alone. When all are busy it waits, and goes with all others
@@ -32,12 +34,12 @@ class Batcher:
         """``slots``: batches that run at the same time; ``most``: queries that are joined."""
         self._slots, self._most = slots, most
         self._running = 0
-        self._waiting: OrderedDict[Hashable, deque[_Waiting]] = OrderedDict()
-        self._works: dict[Hashable, Callable[[Sequence[Query]], Awaitable[Outcome]]] = {}
+        self._waiting: OrderedDict[Hashable, deque[_Waiting[Q]]] = OrderedDict()
+        self._works: dict[Hashable, Callable[[Sequence[Q]], Awaitable[Outcome]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(
-        self, key: Hashable, queries: Sequence[Query], work: Callable[[Sequence[Query]], Awaitable[Outcome]]
+        self, key: Hashable, queries: Sequence[Q], work: Callable[[Sequence[Q]], Awaitable[Outcome]]
     ) -> tuple[Outcome, int]:
         """The outcome of the batch that ``queries`` went with, and the place of the first of them in it.
 
@@ -71,9 +73,9 @@ class Batcher:
                 return
         self._running -= 1
 
-    def _taken(self, line: deque[_Waiting]) -> list[_Waiting]:
+    def _taken(self, line: deque[_Waiting[Q]]) -> list[_Waiting[Q]]:
         """The first of a line that fit into one batch, without those who have gone."""
-        together: list[_Waiting] = []
+        together: list[_Waiting[Q]] = []
         count = 0
         while line and (not together or count + len(line[0].queries) <= self._most):
             one = line.popleft()
@@ -82,7 +84,7 @@ class Batcher:
                 count += len(one.queries)
         return together
 
-    async def _together(self, together: list[_Waiting], work: Callable[[Sequence[Query]], Awaitable[Outcome]]) -> None:
+    async def _together(self, together: list[_Waiting[Q]], work: Callable[[Sequence[Q]], Awaitable[Outcome]]) -> None:
         try:
             outcome = await work([query for one in together for query in one.queries])
         except BaseException as exc:

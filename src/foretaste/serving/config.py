@@ -12,10 +12,11 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from foretaste.data import MAX_K
-from foretaste.errors import ConfigurationError
+from foretaste.errors import ConfigurationError, RuleError
 from foretaste.rerank import RerankStep
 from foretaste.serving.cold.sessions import SessionConfig
 from foretaste.serving.live.guards import RolloutConfig
+from foretaste.serving.rules.config import RuleSet
 
 DEFAULT_PIPELINE = "shop"
 SOURCE_KINDS = ("catalogue",)
@@ -154,6 +155,8 @@ class ScenarioConfig(_Part):
     """Leave out what the user had before."""
     rerank: tuple[RerankStep, ...] | None = None
     """Rerankers instead of the pipeline's."""
+    rules: tuple[dict[str, Any], ...] = ()
+    """Rules that hold here only, beside the pipeline's; one of the same name takes its place."""
     pool: PositiveInt | None = Field(default=None, le=MAX_K)
     """Candidates kept after merging instead of the pipeline's."""
     deadlines: DeadlinesConfig | None = None
@@ -181,6 +184,8 @@ class PipelineConfig(_Part):
     """Second stage; None keeps the merged order."""
     rerank: tuple[RerankStep, ...] = ()
     """Rerankers (``kind`` and parameters), each working on what the one before gave."""
+    rules: tuple[dict[str, Any], ...] = ()
+    """What may be shown and what comes first; see ``docs/serving/rules.md``."""
     pool: PositiveInt | None = Field(default=None, le=MAX_K)
     """Candidates kept after merging, for ranking, rules and rerankers to choose from; by default 100, or 5·k where that
     is more.
@@ -224,6 +229,25 @@ class PipelineConfig(_Part):
                     raise ValueError(f"two different sources are both named {source.name!r}: give each a label")
         return self
 
+    @model_validator(mode="after")
+    def _rules_are_right(self) -> Self:
+        self.rule_set()
+        return self
+
+    def rule_set(self) -> RuleSet:
+        """The rules of the pipeline and of its scenarios.
+
+        Raises:
+            RuleError: names the rule, the field and the place.
+        """
+        rules = RuleSet.parse(self.rules)
+        for name, scenario in self.scenarios.items():
+            try:
+                rules = rules.with_scenario(name, RuleSet.parse(scenario.rules))
+            except RuleError as exc:
+                raise RuleError(f"scenarios.{name}.{exc.message}", hint=exc.hint, details=exc.details) from exc
+        return rules
+
     def scenario(self, name: str) -> ScenarioConfig:
         """The scenario with everything filled in."""
         own = self.scenarios.get(name, ScenarioConfig())
@@ -249,6 +273,8 @@ def parse_pipeline(values: Mapping[str, Any], *, origin: str = "pipeline") -> Pi
     """
     try:
         return PipelineConfig.model_validate(dict(values))
+    except RuleError as exc:
+        raise RuleError(f"{origin}: {exc.message}", hint=exc.hint, details=exc.details) from exc
     except ValidationError as exc:
         first = exc.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"

@@ -14,6 +14,7 @@ from foretaste.logs import get_logger
 from foretaste.serving.config import PipelineConfig
 from foretaste.serving.live.bundle import bundle_of
 from foretaste.serving.pipeline import Pipeline
+from foretaste.serving.rules import RuleBook, RuleSet
 from foretaste.serving.training import OnStage, fit_models
 from foretaste.storage.artifacts import ModelVersion
 
@@ -43,7 +44,7 @@ def judge_pipeline(pipeline: PipelineConfig, data: Dataset, on_progress: OnStage
     users = np.flatnonzero(np.diff(truth_matrix.indptr) > 0)
     if len(users) > MOST_USERS:
         users = np.sort(np.random.default_rng(0).choice(users, MOST_USERS, replace=False))
-    runner = Pipeline(pipeline)
+    runner = Pipeline(pipeline, rules=RuleBook(RuleSet()))  # rules are about a catalogue, which is not here
     user_ids = data.users.ids_of(users)
     rows = []
     for at in range(0, len(users), _BATCH):

@@ -1,5 +1,7 @@
 """Trying a version before it serves: every kind of question goes through it once."""
 
+import time
+
 from foretaste.data import Query
 from foretaste.errors import ModelError
 from foretaste.models import Recommender
@@ -25,7 +27,8 @@ def warm_up(live: Live) -> None:
             outcome = pipeline.run(queries, bundle, catalogue=live.catalogue, explain=True)
             if outcome.failed:
                 raise ModelError(f"model {outcome.failed[0]!r} of version {bundle.version} failed its warm-up")
-            if len(bundle.items) > len(items) and live.catalogue.allowed.sum() > len(items) + 1:
+            shown = pipeline.decide(queries, live.catalogue, now=time.time()).mask.sum(axis=-1).min()
+            if len(bundle.items) > len(items) and shown > len(items) + 1:
                 _check_not_empty(int(outcome.lists.lengths.min()), str(bundle.version))
     for name, model in bundle.models.items():
         _warm_up_similar(name, model, items[:1])

@@ -17,6 +17,7 @@ from foretaste.serving.pipeline.guard import Guard, T, Told, Trouble
 from foretaste.serving.pipeline.journal import Journal
 from foretaste.serving.pipeline.parts import Mask
 from foretaste.serving.pipeline.timing import Watch
+from foretaste.serving.rules import Decision
 
 log = get_logger(__name__)
 
@@ -87,8 +88,8 @@ class Batch:
     catalogue: Catalogue
     config: PipelineConfig
     scenario: ScenarioConfig
-    shown: Mask
-    """What may be shown: over the rows of the catalogue (I,), or by query (B, I)."""
+    decision: Decision
+    """What the rules say."""
     warm: Mask
     """(B,) enough is known of the user to ask the sources."""
     now: float
@@ -103,6 +104,11 @@ class Batch:
     journal: Journal | None = None
     """What the stages did, kept only where somebody asks."""
     failed: list[str] = field(default_factory=list)
+
+    @property
+    def shown(self) -> Mask:
+        """What may be shown: over the rows of the catalogue (I,), or by query (B, I)."""
+        return self.decision.mask
 
     @property
     def ks(self) -> npt.NDArray[np.int64]:

@@ -21,16 +21,29 @@ from foretaste.serving.pipeline.outcome import Outcome
 from foretaste.serving.pipeline.parts import Mask, Parts
 from foretaste.serving.pipeline.ranking import rank
 from foretaste.serving.pipeline.rerank import rerank
+from foretaste.serving.pipeline.rules import boost, pin_again, settle
 from foretaste.serving.pipeline.sources import Sources
 from foretaste.serving.pipeline.timing import Watch
 from foretaste.serving.pipeline.trace import traced
+from foretaste.serving.rules import Decision, RuleBook, User
 
 
 class Pipeline:
     """Turns queries into lists with the models of a bundle; synchronous, and safe to call from several threads."""
 
-    def __init__(self, config: PipelineConfig, *, min_history: int = 1, parts: Parts | None = None) -> None:
+    def __init__(
+        self,
+        config: PipelineConfig,
+        *,
+        min_history: int = 1,
+        parts: Parts | None = None,
+        rules: RuleBook | None = None,
+        is_shaped: bool = True,
+    ) -> None:
+        """``rules``: by default those of ``config``; without ``is_shaped`` they hide but neither boost, pin nor cap."""
         self.config = config
+        self.rules = rules if rules is not None else RuleBook(config.rule_set())
+        self._is_shaped = is_shaped
         self.min_history = max(1, min_history)
         """Known interactions below which a user is served from the fallback chain."""
         self.parts = parts if parts is not None else Parts()
@@ -58,6 +71,7 @@ class Pipeline:
         *,
         catalogue: Catalogue | None = None,
         allowed: Mask | None = None,
+        users: Sequence[User | None] | None = None,
         explain: bool = False,
         now: float | None = None,
         seed: int = 0,
@@ -71,6 +85,7 @@ class Pipeline:
             bundle: the models.
             catalogue: items in the store; by default those of the models, all available.
             allowed: mask over the catalogue's rows (I,), or by query (B, I), on top of availability.
+            users: what rules may know of each query's user; by default nothing.
             explain: attach a reason to each item.
             now: the moment, seconds since 1970 UTC; by default this one.
             seed: of whatever is drawn at random.
@@ -84,19 +99,22 @@ class Pipeline:
         scenario = self.config.scenario(queries[0].scenario if queries else "default")
         if not scenario.exclude_seen:
             queries = [replace(query, exclude_seen=False) for query in queries]
-        shown = catalogue.allowed if allowed is None else catalogue.allowed & allowed
+        now = time.time() if now is None else now
+        watch = Watch(scenario.deadlines if in_time else None)
+        with watch.stage("rules"):
+            decision = self.decide(queries, catalogue, users=users, allowed=allowed, now=now)
         batch = Batch(
             queries=queries,
             bundle=bundle,
             catalogue=catalogue,
             config=self.config,
             scenario=scenario,
-            shown=shown,
+            decision=decision,
             warm=np.array([self._is_warm(query, bundle) for query in queries], dtype=bool),
-            now=time.time() if now is None else now,
+            now=now,
             seed=seed,
             guard=self.parts.guard if in_time else None,
-            watch=Watch(scenario.deadlines if in_time else None),
+            watch=watch,
             draft=Draft.empty(len(queries), 1),
             skipped=[[] for _ in queries],
             view=lambda: self._views.of(bundle, catalogue),
@@ -104,18 +122,37 @@ class Pipeline:
         )
         return self._through(batch, self._sources_for(bundle, catalogue), explain)
 
+    def decide(
+        self,
+        queries: Sequence[Query],
+        catalogue: Catalogue,
+        *,
+        users: Sequence[User | None] | None = None,
+        allowed: Mask | None = None,
+        now: float,
+    ) -> Decision:
+        """What the rules say of these queries, within ``allowed`` (as in :meth:`run`)."""
+        users = users if users is not None else [None] * len(queries)
+        decision = self.rules.over(catalogue).decide(queries, users, now=now)
+        decision = decision if self._is_shaped else decision.hiding_only(len(queries))
+        return decision if allowed is None else decision.within(allowed)
+
     def _through(self, batch: Batch, sources: Sources, explain: bool) -> Outcome:
         watch = batch.watch
         with watch.stage("candidates"):
             gather(batch, sources)
         with watch.stage("ranking"):
             rank(batch)
+        with watch.stage("rules"):
+            boost(batch)
         with watch.stage("rerank"):
             rerank(batch, self._rerankers)
         pool = batch.draft
-        batch.draft = pool.cut(batch.ks)
+        with watch.stage("rules"):
+            settle(batch)
         with watch.stage("fill"):
-            fallbacks = fill(batch, sources)
+            fallbacks = fill(batch, sources, pool)
+            pin_again(batch)
         draft = batch.draft
         user_ids = [query.user_id for query in batch.queries]
         lists = RecLists(draft.rows, draft.scores, batch.catalogue.items, user_ids, draft.codes, tuple(draft.names))

@@ -9,6 +9,7 @@ from foretaste.serving.answers import TracedItem, TracedPlace
 from foretaste.serving.pipeline.batch import Batch, Draft
 from foretaste.serving.pipeline.journal import Journal
 from foretaste.serving.pipeline.sources import seen_rows
+from foretaste.serving.rules import EXCLUDED, broken
 
 NEXT = 20
 """Candidates after the list that are told of when no items are named."""
@@ -56,18 +57,19 @@ def _item(batch: Batch, journal: Journal, pool: Draft, b: int, item_id: str) -> 
 
 def _left_out(batch: Batch, pool: Draft, b: int, row: int, was_found: bool) -> tuple[str, ...]:
     """Why a known item is not in list ``b``: the filters that hide it, else the threshold that it did not reach."""
-    query, why = batch.queries[b], []
-    if not batch.catalogue.allowed[row]:
-        why.append("unavailable")
-    elif not (batch.shown if batch.shown.ndim == 1 else batch.shown[b])[row]:
-        why.append("filter of the request")
-    if batch.catalogue.items.id(row) in query.exclude:
-        why.append("excluded by the request")
+    query, decision = batch.queries[b], batch.decision
+    why = decision.why_not(b, row)
+    if not decision.allowed(b)[row] and not [reason for reason in why if reason != EXCLUDED]:
+        why.insert(0, "filter of the request")
     if row in seen_rows(query, batch.bundle, batch.catalogue):
         why.append("seen")
     if why:
         return tuple(why)
     place = _place(pool.rows[b], row)
+    listed = [other for other in batch.draft.rows[b].tolist() if other >= 0]
+    kept_out = set(broken(decision, b, [*listed, row])) - set(broken(decision, b, listed))
+    if kept_out and was_found:
+        return tuple(f"cap {name!r}" for name in sorted(kept_out))
     if place is not None:
         return (f"below the list: candidate {place + 1}",)
     return ("below the pool",) if was_found else ("no source gave it",)

@@ -15,7 +15,7 @@ from foretaste.events import Event
 from foretaste.serving.live.catalogue import Catalogue
 from foretaste.serving.rules import config
 from foretaste.serving.rules.config import Rule, RuleSet, expression, problems_of
-from foretaste.serving.rules.decision import Cap, Decision, Floats, Mask, Rows
+from foretaste.serving.rules.decision import EXCLUDED, Cap, Decision, Floats, Mask, Rows
 from foretaste.serving.rules.evaluate import Evaluator, Situation
 from foretaste.serving.rules.hiding import Asker, Hider, blocked_rows, bought_rows, hider_of
 from foretaste.serving.rules.nodes import Node
@@ -23,6 +23,8 @@ from foretaste.serving.rules.nodes import Node
 MOST_BYTES = 64_000_000
 """Masks and factors that are kept in each process, by what of the user, the context and the time made them."""
 MAX_FACTOR = 1e6
+_SCENARIOS = 100
+"""Scenarios whose rules are remembered; callers may name any."""
 
 
 class User(Protocol):
@@ -77,6 +79,7 @@ class CompiledRules:
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
         self._kept_bytes = 0
         self._lock = Lock()
+        self._in_scenario: dict[str, list[Rule]] = {}
 
     def decide(self, queries: Sequence[Query], users: Sequence[User | None], *, now: float) -> Decision:
         """What each query may be shown, and how.
@@ -99,11 +102,15 @@ class CompiledRules:
 
     def _holding(self, scenario: str, asker: Asker) -> tuple[Rule, ...]:
         """The rules that hold for one query."""
+        rules = self._in_scenario.get(scenario)
+        if rules is None:
+            rules = self.rules.in_scenario(scenario)
+            if len(self._in_scenario) < _SCENARIOS:
+                self._in_scenario[scenario] = rules
         return tuple(
             rule
-            for rule in self._ordered
-            if (not rule.scenarios or scenario in rule.scenarios)
-            and (rule.name not in self._whens or self.evaluator.truth(self._whens[rule.name], asker.situation) is True)
+            for rule in rules
+            if rule.name not in self._whens or self.evaluator.truth(self._whens[rule.name], asker.situation) is True
         )
 
     # --- masks ---------------------------------------------------------------------------------------------------
@@ -192,13 +199,13 @@ class CompiledRules:
     # --- why -----------------------------------------------------------------------------------------------------
 
     def _why_not(self, query: Query, asker: Asker, rules: tuple[Rule, ...], row: int) -> list[str]:
-        found = [] if self.catalogue.allowed[row] else ["not available"]
+        found = [] if self.catalogue.allowed[row] else ["unavailable"]
         if self.catalogue.items.id(row) in query.exclude:
-            found.append("excluded by the request")
+            found.append(EXCLUDED)
         names = {rule.name for rule in rules}
         hiders = [hider for hider in self._hiders if hider.rule.name in names and hider.key(asker) is not None]
-        found += [hider.rule.name for hider in hiders if _at(hider, asker, row)]
-        found += [rule.name for rule in rules if row in self._rows_of(rule, asker)]
+        found += [f"rule {hider.rule.name!r}" for hider in hiders if _at(hider, asker, row)]
+        found += [f"rule {rule.name!r}" for rule in rules if row in self._rows_of(rule, asker)]
         return found
 
     def hits(self, rule: Rule, *, now: float) -> Mask | None:

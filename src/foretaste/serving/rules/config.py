@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -88,6 +89,11 @@ class _Dated(Rule):
     """ISO 8601 date or seconds since 1970 UTC from which it holds."""
     valid_until: Moment | None = None
     """The moment at which it ends."""
+
+    @field_validator("valid_from", "valid_until", mode="before")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        return value.isoformat() if isinstance(value, date) else value  # TOML has dates of its own
 
     @field_validator("valid_from", "valid_until")
     @classmethod
@@ -206,12 +212,15 @@ AnyRule = Annotated[
     Field(discriminator="kind"),
 ]
 POLICIES: tuple[Rule, ...] = (
-    StockRule(name="stock", kind="stock"),
-    AgeRule(name="age rating", kind="age_rating"),
-    FlagsRule(name="content flags", kind="flags"),
-    BlockedRule(name="blocked by the user", kind="blocked"),
+    StockRule(name="stock by default", kind="stock"),
+    AgeRule(name="age rating by default", kind="age_rating"),
+    FlagsRule(name="content flags by default", kind="flags"),
+    BlockedRule(name="blocked by the user, by default", kind="blocked"),
 )
-"""What holds where a shop has written no rule of the kind; a rule with ``enabled = false`` turns it off."""
+"""What holds in the scenarios for which a shop has written no rule of the kind; one with ``enabled = false`` turns it
+off.
+"""
+_TAKEN = frozenset(policy.name for policy in POLICIES)
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyRule)
 
 
@@ -241,21 +250,41 @@ class RuleSet:
         rules = [_parsed(place, value) for place, value in enumerate(values)]
         seen: set[str] = set()
         for place, rule in enumerate(rules):
+            if rule.name in _TAKEN:
+                raise RuleError(f"rules[{place}]: the name {rule.name!r} is taken", hint="take another name")
             if rule.name in seen:
                 raise RuleError(f"rules[{place}]: the name {rule.name!r} is there twice", hint="name each rule once")
             seen.add(rule.name)
         return cls(tuple(rules))
 
     def in_order(self) -> list[Rule]:
-        """Enabled rules and policies, those of the highest priority first."""
-        written = {getattr(rule, "kind", "") for rule in self.rules}
-        policies = [policy for policy in POLICIES if getattr(policy, "kind", "") not in written]
-        return sorted((rule for rule in (*self.rules, *policies) if rule.enabled), key=lambda rule: -rule.priority)
+        """Enabled rules and the policies, those of the highest priority first."""
+        return sorted((rule for rule in (*self.rules, *POLICIES) if rule.enabled), key=lambda rule: -rule.priority)
+
+    def in_scenario(self, scenario: str) -> list[Rule]:
+        """Those of :meth:`in_order` that may hold in a scenario."""
+        here = [rule for rule in self.rules if not rule.scenarios or scenario in rule.scenarios]
+        written = {kind_of(rule) for rule in here}
+        names = {rule.name for rule in here}
+        names |= {policy.name for policy in POLICIES if kind_of(policy) not in written}
+        return [rule for rule in self.in_order() if rule.name in names]
+
+    def with_scenario(self, scenario: str, own: "RuleSet") -> "RuleSet":
+        """These and a scenario's own rules, which are called ``scenario: name`` here."""
+        added = (
+            rule.model_copy(update={"name": f"{scenario}: {rule.name}", "scenarios": (scenario,)}) for rule in own.rules
+        )
+        return RuleSet((*self.rules, *added))
 
     def dump(self) -> dict[str, Any]:
         """JSON values from which :meth:`parse` makes the same rules."""
         rules = [rule.model_dump(mode="json", exclude_none=True, exclude_defaults=True) for rule in self.rules]
         return {"rules": rules}
+
+
+def kind_of(rule: Rule) -> str:
+    """The kind as it is written."""
+    return str(getattr(rule, "kind", ""))
 
 
 def expression(rule: Rule, field: str, text: str) -> Node:

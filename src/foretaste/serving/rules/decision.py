@@ -1,7 +1,7 @@
 """What the rules say about a batch of queries, and lists made to follow it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from foretaste.serving.live.columns import Column
 
+EXCLUDED = "excluded by the request"
 Mask = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -72,6 +73,14 @@ class Decision:
     def shapes_lists(self) -> bool:
         """Whether anything but the mask is decided."""
         return any(self.pins) or any(self.caps) or any(factors is not None for factors in self.factors)
+
+    def within(self, mask: Mask) -> "Decision":
+        """The same, but of the rows of a mask (I,) or (B, I) alone."""
+        return replace(self, mask=self.mask & mask)
+
+    def hiding_only(self, n: int) -> "Decision":
+        """What may be shown, without anything that shapes the ``n`` lists."""
+        return replace(self, factors=[None] * n, pins=[()] * n, caps=[()] * n)
 
     def allowed(self, b: int) -> Mask:
         """Rows (I,) that one query may be shown."""
@@ -141,7 +150,7 @@ def settled(decision: Decision, b: int, rows: Sequence[int], k: int) -> list[int
 
     Pinned rows need not be among ``rows``; those that may not be shown, or for which there is no place, are left out.
     """
-    pins = _placed_pins(decision, b, k)
+    pins = placed_pins(decision, b, k)
     candidates = [row for row in rows if row >= 0]
     room = Room(decision.caps[b], [*pins.values(), *candidates])
     for row in pins.values():
@@ -171,7 +180,8 @@ def with_pins(others: Sequence[int], pins: dict[int, int], k: int) -> list[int]:
     return made
 
 
-def _placed_pins(decision: Decision, b: int, k: int) -> dict[int, int]:
+def placed_pins(decision: Decision, b: int, k: int) -> dict[int, int]:
+    """Place from 0 → pinned row that stands there in list ``b`` of length ``k``."""
     allowed, placed = decision.allowed(b), dict[int, int]()
     room = Room([cap for cap in decision.caps[b] if cap.is_hard], [row for _, row in decision.pins[b]])
     for place, row in decision.pins[b]:
@@ -187,14 +197,37 @@ def still_open(decision: Decision, b: int, rows: Sequence[int], *, without: int 
 
     ``without`` caps, the last ones that are not hard, are passed over: so a short list is relaxed step by step.
     """
-    soft = [cap for cap in decision.caps[b] if not cap.is_hard]
-    dropped = soft[len(soft) - without :] if without else []
-    room = Room([cap for cap in decision.caps[b] if cap not in dropped], rows)
+    room = Room(_caps_without(decision, b, without), rows)
     for row in rows:
         room.add(row)
     allowed = room.mask(decision.allowed(b)).copy()
     allowed[list(rows)] = False
     return allowed
+
+
+def fitting(
+    decision: Decision, b: int, rows: Sequence[int], candidates: Sequence[int], *, most: int, without: int = 0
+) -> list[int]:
+    """Places in ``candidates``, best first, of at most ``most`` rows that may lengthen list ``b`` together."""
+    caps = _caps_without(decision, b, without)
+    taken, places = set(rows), list[int]()
+    room = Room(caps, [*rows, *(row for row in candidates if row >= 0)])
+    for row in rows:
+        room.add(row)
+    for place, row in enumerate(candidates):
+        if len(places) >= most:
+            break
+        if row >= 0 and row not in taken and room.takes(row):
+            room.add(row)
+            taken.add(row)
+            places.append(place)
+    return places
+
+
+def _caps_without(decision: Decision, b: int, without: int) -> list[Cap]:
+    soft = [cap for cap in decision.caps[b] if not cap.is_hard]
+    dropped = soft[max(0, len(soft) - without) :] if without else []
+    return [cap for cap in decision.caps[b] if cap not in dropped]
 
 
 def broken(decision: Decision, b: int, rows: Sequence[int]) -> tuple[str, ...]:

@@ -103,5 +103,5 @@ def test_ranking_is_passed_over_when_the_time_is_over_and_the_answer_says_so(stu
 
 def test_each_stage_that_ran_is_timed(bundle, shop):
     seconds = run(pipeline(), bundle, shop, explain=True).seconds
-    assert set(seconds) == {"candidates", "ranking", "rerank", "fill", "explain"}
+    assert set(seconds) == {"candidates", "ranking", "rules", "rerank", "fill", "explain"}
     assert all(value >= 0 for value in seconds.values())

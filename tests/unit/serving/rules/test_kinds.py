@@ -57,6 +57,14 @@ def test_filters_leave_out_what_they_deny_and_what_they_do_not_allow():
     assert shown(deny("item.price > 25", enabled=False)) == "abcde"
 
 
+def test_a_policy_gives_way_only_where_a_rule_of_its_kind_is_written():
+    adults = {"kind": "age_rating", "name": "n", "unknown_age": 99, "scenarios": ["adults"]}
+    assert "a" not in shown(adults, policies=True)
+    assert "a" in shown(adults, policies=True, scenario="adults")
+    with pytest.raises(RuleError, match="is taken"):
+        RuleSet.parse([deny("item.price > 1", name="stock by default")])
+
+
 def test_rules_hold_in_their_scenarios_and_for_their_audience():
     rule = deny("item.price > 25", scenarios=["basket"], when='user.plan == "basic"')
     basic = Known({"plan": "basic"})
@@ -143,7 +151,12 @@ def test_the_trace_names_the_rules_that_leave_an_item_out():
     rules = compiled(deny("item.price > 5", name="dear"), {"kind": "bought", "name": "had"}, policies=True)
     user = Known({"age": 10}, (Event(event_id="1", user_id="u", item_id="a", type="purchase", timestamp=NOW),))
     decision = rules.decide([Query(exclude=frozenset({"a"}))], [user], now=NOW)
-    assert decision.why_not(0, 0) == ["excluded by the request", "dear", "age rating", "had"]
+    assert decision.why_not(0, 0) == [
+        "excluded by the request",
+        "rule 'dear'",
+        "rule 'age rating by default'",
+        "rule 'had'",
+    ]
 
 
 def test_a_rule_that_no_longer_fits_the_catalogue_is_a_problem_and_does_not_raise():
