@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 
 from foretaste import __version__
-from foretaste.cli import audit, data, demo, evaluate, ingest, keys, models, recommend, serve, train, tune
+from foretaste.cli import audit, data, demo, evaluate, ingest, keys, models, recommend, rules, serve, train, tune
 from foretaste.cli.output import print_error
 
 INTERRUPTED = 130
@@ -49,6 +49,7 @@ app.command()(ingest.ingest)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.command()(audit.audit)
+app.add_typer(rules.app, name="rules")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

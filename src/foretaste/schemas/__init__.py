@@ -31,6 +31,15 @@ from foretaste.schemas.records import (
     UserFields,
     UserRecord,
 )
+from foretaste.schemas.rules import (
+    RuleEffectBody,
+    RulesBody,
+    RulesRequest,
+    RulesSet,
+    ScenarioRequest,
+    ScenariosBody,
+    ScenarioSet,
+)
 from foretaste.schemas.shop import Merged, MergeRequest, ShopRecommendations, SimilarUser, SimilarUsersBody
 
 __all__ = [
@@ -65,6 +74,13 @@ __all__ = [
     "RecordResult",
     "RollbackRequest",
     "RolloutBody",
+    "RuleEffectBody",
+    "RulesBody",
+    "RulesRequest",
+    "RulesSet",
+    "ScenarioRequest",
+    "ScenarioSet",
+    "ScenariosBody",
     "ShopRecommendations",
     "SimilarUser",
     "SimilarUsersBody",

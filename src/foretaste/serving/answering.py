@@ -56,8 +56,17 @@ class Answering:
         """Wait for the threads to end."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
+    async def up_to_date(self) -> None:
+        """Bring rules and scenarios to where the store stands now; when it cannot be read, those known stay."""
+        try:
+            await self._live.steer((await self._records.stamp("")).shared)
+        except StorageError as exc:
+            self._metrics.count_store_error("stamp")
+            log.warning("stamp_not_read", error=str(exc))
+
     async def traced(self, query: Query, *, item_ids: frozenset[str], category: str | None, explain: bool) -> Traced:
         """One list made anew with how it came about; it is not logged as shown."""
+        await self.up_to_date()
         arm, start = self._live.arm(query.user_id), time.perf_counter()
         history, user = await self._history(query.user_id or "", arm.live)
         state_s, query = time.perf_counter() - start, _with_history(query, history)
@@ -70,6 +79,7 @@ class Answering:
 
     async def for_history(self, query: Query, given: History, *, category: str | None, explain: bool) -> Answer:
         """The list of somebody unknown with this history."""
+        await self.up_to_date()
         live, query = self._live.current, _with_history(query, given)
         outcome, at = await self._run(Arm(live), [(query, None)], category, explain)
         return self._shown(self._answer_of(live, query, outcome, at, actions=given.actions))
@@ -94,6 +104,7 @@ class Answering:
 
     async def of_kind(self, kind: Kind, query: Query, *, category: str | None, explain: bool) -> Answer:
         """The same list for everybody."""
+        await self.up_to_date()
         live = self._live.current
         outcome = await self._in_thread(list_of_kind, live, kind, query, category, explain)
         self._observe(outcome)
@@ -103,6 +114,7 @@ class Answering:
         self, queries: Sequence[Query], *, category: str | None = None, explain: bool = False
     ) -> list[Answer]:
         """The list of each query, with what the store knows of its user at this moment."""
+        await self.up_to_date()
         made: dict[int, Answer] = {}
         for arm, places in self._live.arms([query.user_id for query in queries]):
             part = [queries[place] for place in places]

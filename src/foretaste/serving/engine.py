@@ -23,6 +23,7 @@ from foretaste.serving.exposures import ExposureLog
 from foretaste.serving.live.models import LiveModels, Provisional
 from foretaste.serving.live.rollout import steps_of
 from foretaste.serving.live.rollout_state import Step
+from foretaste.serving.live.rulers import Rulers
 from foretaste.serving.pipeline import Guard, Parts
 from foretaste.storage.artifacts import Artifacts, ModelVersion
 from foretaste.storage.records import Page, Record, RecordKind, Records
@@ -73,12 +74,15 @@ class Engine:
             parts=Parts(guard=guard),
         )
         self._answering = Answering(records, self._live, metrics=self.metrics, exposures=self.exposures)
+        self.rules = Rulers(records, self._live)
+        """Rules and scenarios that the shop sets."""
         limits = cache if cache is not None else CacheLimits()
         self.lists = CachedLists(
             records,
             self._make_list,
             live_for=lambda user_id: self._live.arm(user_id).live,
             refresh=self._live.refresh,
+            steer=self._live.steer,
             limits=limits,
             shared=shared_lists,
             on_shown=self.exposures.shown,
@@ -209,6 +213,7 @@ class Engine:
             UnknownItemError: neither the models nor the store know the item.
         """
         item_id = check_id(item_id, "item_id")
+        await self._answering.up_to_date()
         live = self._live.current
         if item_id not in live.catalogue:
             await self._live.refresh_items()

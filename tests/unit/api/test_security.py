@@ -144,6 +144,7 @@ async def test_every_documented_route_says_what_scope_it_needs_and_refuses_witho
     assert {name for name, scope in scopes.items() if scope is None} == {"health", "health_v1", "ready"}
     assert {name for name, scope in scopes.items() if scope == "events"} == {"record_interactions"}
     admin = {"list_models", "rollout_status", "roll_back_model", "promote_model"}
+    admin |= {"list_rules", "put_rules", "check_rules", "list_scenarios", "put_scenario", "delete_scenario"}
     assert {name for name, scope in scopes.items() if scope == "admin"} == admin | {
         "create_key",
         "list_keys",

@@ -38,7 +38,19 @@ def test_help_names_every_verb_and_imports_nothing_heavy():
         "print('HEAVY', [m for m in ('numpy', 'polars', 'numba', 'fastapi', 'sqlalchemy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    for verb in ("demo", "data", "train", "evaluate", "recommend", "serve", "ingest", "models", "keys", "audit"):
+    for verb in (
+        "demo",
+        "data",
+        "train",
+        "evaluate",
+        "recommend",
+        "serve",
+        "ingest",
+        "models",
+        "keys",
+        "audit",
+        "rules",
+    ):
         assert verb in done.stdout
     assert done.stdout.rstrip().endswith("HEAVY []")
 
@@ -198,6 +210,20 @@ def test_a_version_is_rolled_out_and_back_from_the_command_line(capsys, ratings,
     assert json.loads(run(capsys, "models", "retire", "--keep", 0, *home, "--json")[1]) == {"deleted": [second]}
     for wrong in (["--canary", "7"], ["--canary", "x"], ["--for", "soon"], ["--now", "--shadow"]):
         assert run(capsys, "models", "promote", first, *wrong, *home)[0] == 2, wrong
+
+
+def test_rules_are_checked_set_and_shown_from_the_command_line(capsys, tmp_path):
+    file, home = tmp_path / "rules.toml", ("--home", tmp_path / "home")
+    file.write_text('[[rules]]\nkind = "hide"\nname = "recall"\nitems = ["i1"]\nvalid_until = 2030-01-01\n')
+    assert json.loads(run(capsys, "rules", "check", file, "--json", *home)[1])[0]["items"] == 0
+    assert run(capsys, "rules", "set", file, *home)[0] == 0
+    shown = json.loads(run(capsys, "rules", "show", *home)[1])
+    assert [rule["valid_until"] for rule in shown["rules"]] == ["2030-01-01"]
+    file.write_text('[[rules]]\nkind = "filter"\nname = "dear"\ndeny = "item.price >"\n')
+    code, _, said = run(capsys, "rules", "set", file, *home)
+    assert code == 2
+    assert "rule 'dear', deny" in said
+    assert "recall" in run(capsys, "rules", "show", *home)[1]
 
 
 def test_kinds_lists_every_model_with_its_parameters(capsys):

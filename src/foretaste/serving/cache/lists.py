@@ -49,6 +49,7 @@ class CachedLists:
         records: where stamps are read.
         make: the pipeline.
         live_for: what answers a user now (None: any user).
+        steer: brings rules and scenarios up to a state of the counter of shared values.
         refresh: brings the catalogue in memory up to date with the store.
         limits: of the process tier.
         shared: the second tier; without it there is only the first.
@@ -62,12 +63,14 @@ class CachedLists:
         *,
         live_for: Callable[[str | None], Live],
         refresh: Callable[[], Awaitable[None]],
+        steer: Callable[[int], Awaitable[None]] | None = None,
         limits: CacheLimits,
         shared: SharedLists | None = None,
         on_shown: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._records, self._make_answer, self._live_for, self._refresh = records, make, live_for, refresh
+        self._steer = steer
         self._ttl_s, self._clock = limits.ttl_s, clock
         self._on_shown = on_shown if on_shown is not None else _nobody
         self.process = ProcessCache(max_entries=limits.max_entries, max_bytes=limits.max_bytes)
@@ -172,6 +175,8 @@ class CachedLists:
             task.exception()  # whoever waits has seen it; when all are gone nobody needs to
 
     async def _make(self, subject: str, asked: Asked, now: Stamp, user_id: str | None) -> Entry:
+        if self._steer is not None:
+            await self._steer(now.shared)
         if now.items > self._live_for(user_id).catalogue.version:
             await self._refresh()
         live = self._live_for(user_id)

@@ -20,6 +20,7 @@ from foretaste.serving.live.catalogue import Catalogue, changes
 from foretaste.serving.live.rollout import Rollout
 from foretaste.serving.live.rollout_state import RolloutState, Step
 from foretaste.serving.live.serving import Arm, Live
+from foretaste.serving.live.steering import SteeringReader
 from foretaste.serving.live.trials import Make, MakeAside, Trials
 from foretaste.serving.live.warming import warm_up
 from foretaste.serving.pipeline import Parts, Pipeline
@@ -86,7 +87,9 @@ class LiveModels:
         self.rollout = Rollout(records, artifacts, metrics=metrics, config=pipeline.rollout)
         self._trials = Trials(self.rollout)
         bundle = empty_bundle()
-        self._current = Live(bundle, Catalogue(bundle.items), self._pipeline(pipeline))
+        self._steering = SteeringReader(records)
+        self._steering_lock = asyncio.Lock()
+        self._current = self._made(bundle, Catalogue(bundle.items), pipeline)
         self._candidate: Live | None = None
         self._kept: Live | None = None
         self.refused: Refusal | None = None
@@ -106,8 +109,31 @@ class LiveModels:
         """The loaded version that is being rolled out."""
         return self._candidate
 
-    def _pipeline(self, config: PipelineConfig) -> Pipeline:
-        return Pipeline(config, min_history=self._min_history, parts=self._parts)
+    def _made(self, bundle: Bundle, catalogue: Catalogue, described: PipelineConfig) -> Live:
+        steering = self._steering.current
+        pipeline = Pipeline(steering.over(described), min_history=self._min_history, parts=self._parts)
+        return Live(bundle, catalogue, pipeline, described, steering)
+
+    def _steered(self, live: Live) -> Live:
+        """``live`` with the rules and scenarios of now."""
+        if live.steering is self._steering.current:
+            return live
+        return self._made(live.bundle, live.catalogue, live.described)
+
+    async def steer(self, shared: int) -> None:
+        """Serve by the rules and scenarios as they stood at this counter of shared values, or later.
+
+        What cannot be read, or is wrong, is logged and tried again; the rules before stay.
+        """
+        if not self._steering.is_behind(shared):
+            return
+        async with self._steering_lock, self._reporting("rules"):
+            if not (self._steering.is_behind(shared) and await self._steering.read(shared)):
+                return
+            self._current = self._steered(self._current)
+            self._candidate = None if self._candidate is None else self._steered(self._candidate)
+            self._kept = None if self._kept is None else self._steered(self._kept)
+            self.generation += 1
 
     async def start(self) -> None:
         """Load what is live now, then keep following."""
@@ -137,6 +163,11 @@ class LiveModels:
         while True:  # a task of its own: loading a version takes seconds
             await asyncio.sleep(POLL_S)
             await self.refresh_items()
+            await self._steer_now()
+
+    async def _steer_now(self) -> None:
+        async with self._reporting("stamp"):
+            await self.steer((await self._records.stamp("")).shared)
 
     def notice(self, shared: int) -> None:
         """A request saw this counter of shared values: when it has moved on, look at once what changed."""
@@ -235,6 +266,7 @@ class LiveModels:
     async def refresh(self) -> None:
         """Take up a newer version and changed items, if there are any; never raises for a store or a model."""
         await self.refresh_items()
+        await self._steer_now()
         async with self._lock, self._reporting("models"):
             await self._follow_rollout()
 
@@ -342,23 +374,22 @@ class LiveModels:
         config = self._config
         if described.pipeline and not self._own_pipeline:
             config = parse_pipeline(described.pipeline, origin=f"pipeline of version {version}")
-        pipeline = self._pipeline(config)
         catalogue = self._current.catalogue
 
         def prepare() -> Live:
             bundle = load(folder, described)
-            live = Live(bundle, _catalogue_for(catalogue, bundle), pipeline)
+            live = self._made(bundle, _catalogue_for(catalogue, bundle), config)
             warm_up(live)
             return live
 
         return await self._in_loader(prepare)
 
     async def _fitted(self, live: Live) -> Live:
-        """``live`` with the items as they are now; between its return and the next ``await`` nothing can change."""
+        """``live`` with the items and rules of now; between its return and the next ``await`` nothing can change."""
         while live.catalogue.version != self._current.catalogue.version:
             catalogue = await self._in_loader(partial(_catalogue_for, self._current.catalogue, live.bundle))
             live = replace(live, catalogue=catalogue)
-        return live
+        return self._steered(live)
 
     async def _in_loader(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
@@ -396,7 +427,7 @@ class LiveModels:
         self._counted_events = count
         self._rebuild_after = time.monotonic() + max(PROVISIONAL_S, 10 * (time.monotonic() - start))
         fitting = await self._in_loader(partial(_catalogue_for, self._current.catalogue, bundle))
-        self.adopt(await self._fitted(Live(bundle, fitting, self._current.pipeline)))
+        self.adopt(await self._fitted(self._made(bundle, fitting, self._current.described)))
 
 
 def _catalogue_for(catalogue: Catalogue, bundle: Bundle) -> Catalogue:

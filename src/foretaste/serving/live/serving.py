@@ -1,10 +1,12 @@
 """What one request takes at its start and keeps to its end: models, catalogue and pipeline that fit each other."""
 
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from foretaste.serving.config import PipelineConfig
 from foretaste.serving.live.bundle import Bundle
 from foretaste.serving.live.catalogue import Catalogue
+from foretaste.serving.live.steering import Steering
 from foretaste.serving.pipeline import Pipeline
 
 
@@ -15,6 +17,11 @@ class Live:
     bundle: Bundle
     catalogue: Catalogue
     pipeline: Pipeline
+    """As described, with what the shop has set over it."""
+    described: PipelineConfig
+    """As its file, or the version, says."""
+    steering: Steering = field(default_factory=Steering)
+    """What the shop has set."""
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,8 @@ def test_rules_of_a_scenario_hold_there_alone(bundle, catalogue):
 def test_similar_items_and_lists_for_everybody_keep_to_what_is_hidden(bundle, catalogue):
     first = listed(bundle, catalogue)[0]
     config = CONFIG | {"rules": [hide(first), {"kind": "pin", "name": "p", "item": bundle.items.id(3)}]}
-    live = Live(bundle, catalogue, Pipeline(parse_pipeline(config)))
+    described = parse_pipeline(config)
+    live = Live(bundle, catalogue, Pipeline(described), described)
     other = next(i for i in bundle.items.ids.to_list() if i != first)
     for outcome in (
         *(list_of_kind(live, kind, Query(k=24, scenario=kind), None, False) for kind in ("popular", "new")),
