@@ -87,7 +87,8 @@ class Gate:
         if limit is None:
             return shown
         account = principal.account or self._clients.account(header("x-forwarded-for"), client())
-        return (*shown, *limit.headers(account, scope)) if limit.take(account) else None
+        left = limit.take(account)
+        return (*shown, *limit.headers(account, left)) if left >= 0 else None
 
     async def admit(self, request: MutableMapping[str, Any]) -> Principal:
         """Who sends the request (an ASGI scope, which also gets ``needs``, ``principal`` and perhaps
@@ -106,9 +107,9 @@ class Gate:
         limit = self._limits.get(needed)
         if limit is not None:
             account = principal.account or self._account(request)
-            may_ask = limit.take(account)
-            request["rate_headers"] = limit.headers(account, needed)
-            if not may_ask:
+            left = limit.take(account)
+            request["rate_headers"] = limit.headers(account, left)
+            if left < 0:
                 self._metrics.count_refused("rate")
                 raise _too_many(limit, account, f"more than {limit.rate.amount} requests in {limit.rate.seconds:g} s")
         return principal
@@ -204,7 +205,7 @@ class Gate:
     ) -> None:
         """Count a refusal, and note it in the audit log as long as there are not too many."""
         self._metrics.count_refused(why)
-        if self._noted.take(""):
+        if self._noted.take("") >= 0:
             address = self._clients.address(*_whence(request))
             await self._audit.note(
                 actor,

@@ -19,59 +19,50 @@ class Limiter:
     Counts in this process only: with several workers each lets through its own share.
     """
 
-    def __init__(self, rate: Rate, *, most: int = MAX_ACCOUNTS, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, rate: Rate, *, name: str = "", most: int = MAX_ACCOUNTS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.rate = rate
+        self._name = name
         self._interval = rate.seconds / rate.amount
         self._depth = self._interval * rate.burst
+        self._most_debt = self._depth * (1 + 1e-6)  # not refused for rounding's sake
+        self._policy = ("ratelimit-policy", f'"{name}";q={rate.burst};w={math.ceil(self._depth)}')
         self._half = max(1, most // 2)
         self._clock = clock
         self._young: dict[str, float] = {}
         self._old: dict[str, float] = {}
 
-    def take(self, account: str) -> bool:
-        """Whether the account may ask once more now; if so, it has."""
-        now = self._clock()
-        full_at = self._young.get(account)
+    def take(self, account: str) -> int:
+        """Ask once more, now: how many requests the account may still make at once after it; -1: it may not ask."""
+        now, young = self._clock(), self._young
+        full_at = young.get(account)
         if full_at is None:
-            full_at = self._old.get(account, 0.0)
-        full_at = max(now, full_at) + self._interval
-        if full_at - now > self._depth * 1.000001:  # not for rounding's sake
-            return False
-        self._put(account, full_at)
-        return True
-
-    def left(self, account: str) -> int:
-        """How many requests the account may make at once now."""
-        return max(0, int((self._depth - self._debt(account)) / self._interval + 1e-6))
+            full_at = self._old.get(account, now)
+        debt = (full_at - now if full_at > now else 0.0) + self._interval
+        if debt > self._most_debt:
+            return -1
+        young[account] = now + debt
+        if len(young) > self._half:
+            self._old, self._young = young, {}
+        return int((self._depth - debt) / self._interval + 1e-6)
 
     def wait_s(self, account: str) -> float:
         """Seconds until the account may ask again; 0 when it may now."""
-        return max(0.0, self._debt(account) + self._interval - self._depth)
+        now = self._clock()
+        full_at = self._young.get(account, self._old.get(account, now))
+        return max(0.0, max(0.0, full_at - now) + self._interval - self._depth)
 
-    def headers(self, account: str, policy: str) -> Pairs:
-        """The answer's headers, as draft-ietf-httpapi-ratelimit-headers writes them."""
-        window = math.ceil(self._depth)
-        return (
-            ("ratelimit-policy", f'"{policy}";q={self.rate.burst};w={window}'),
-            ("ratelimit", f'"{policy}";r={self.left(account)};t={math.ceil(self.wait_s(account))}'),
-        )
+    def headers(self, account: str, left: int) -> Pairs:
+        """What the answer says after :meth:`take`, as draft-ietf-httpapi-ratelimit-headers writes it."""
+        wait_s = 0 if left > 0 else math.ceil(self.wait_s(account))
+        return (self._policy, ("ratelimit", f'"{self._name}";r={max(0, left)};t={wait_s}'))
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
-    def _debt(self, account: str) -> float:
-        """Seconds until the account's bucket is full."""
-        full_at = self._young.get(account, self._old.get(account, 0.0))
-        return max(0.0, full_at - self._clock())
-
-    def _put(self, account: str, full_at: float) -> None:
-        young = self._young
-        young[account] = full_at
-        if len(young) > self._half:
-            self._old, self._young = young, {}
-
 
 def limiters(rates: Mapping[str, Rate]) -> dict[str, Limiter]:
     """A limiter for each scope whose kind of request is limited: events count as writes."""
-    made = {kind: Limiter(rate) for kind, rate in rates.items()}
+    made = {kind: Limiter(rate, name=kind) for kind, rate in rates.items()}
     return made | ({"events": made["write"]} if "write" in made else {})

@@ -40,44 +40,45 @@ def test_a_limiter_lets_through_what_a_bucket_of_tokens_does(rate, seed):
     limiter, slow = Limiter(rate, clock=clock), SlowBucket(rate, clock)
     for _ in range(500):
         clock.now += chance.choice([0.0, 0.0, 0.3, 1.0, 3.0]) * rate.seconds / rate.amount
-        assert limiter.take("a") == slow.take()
-        assert limiter.left("a") == int(slow.tokens + 1e-6)
+        assert limiter.take("a") == (int(slow.tokens + 1e-6) if slow.take() else -1)
 
 
 def test_whoever_waits_as_long_as_told_may_ask_and_nobody_earlier():
     clock = Clock()
-    limiter = Limiter(Rate(2, 10.0, 3), clock=clock)
-    assert [limiter.take("a") for _ in range(4)] == [True, True, True, False]
+    limiter = Limiter(Rate(2, 10.0, 3), name="read", clock=clock)
+    assert [limiter.take("a") for _ in range(4)] == [2, 1, 0, -1]
     assert limiter.wait_s("a") == pytest.approx(5.0)
-    assert limiter.headers("a", "read") == (("ratelimit-policy", '"read";q=3;w=15'), ("ratelimit", '"read";r=0;t=5'))
+    policy = ("ratelimit-policy", '"read";q=3;w=15')
+    assert limiter.headers("a", -1) == limiter.headers("a", 0) == (policy, ("ratelimit", '"read";r=0;t=5'))
+    assert limiter.headers("a", 2) == (policy, ("ratelimit", '"read";r=2;t=0'))
     clock.now += 4.99
-    assert not limiter.take("a")
+    assert limiter.take("a") < 0
     clock.now += 0.01
-    assert limiter.take("a")
-    assert limiter.take("b")  # others are not touched
+    assert limiter.take("a") == 0
+    assert limiter.take("b") == 2  # others are not touched
     clock.now += 1e6
-    assert limiter.left("a") == 3
+    assert limiter.take("a") == 2
 
 
 def test_a_refused_request_costs_nothing():
     clock = Clock()
     limiter = Limiter(Rate(1, 1.0, 1), clock=clock)
-    assert limiter.take("a")
-    assert not any(limiter.take("a") for _ in range(100))
+    assert limiter.take("a") == 0
+    assert {limiter.take("a") for _ in range(100)} == {-1}
     clock.now += 1.0
-    assert limiter.take("a")
+    assert limiter.take("a") == 0
 
 
 def test_memory_is_bounded_and_the_newest_stay_counted():
     limiter = Limiter(Rate(1, 3600.0, 1), most=100, clock=Clock())
     for n in range(1000):
-        assert limiter.take(f"address {n}")
+        assert limiter.take(f"address {n}") == 0
         assert len(limiter) <= 101
-    assert not any(limiter.take(f"address {n}") for n in range(960, 1000))
+    assert {limiter.take(f"address {n}") for n in range(960, 1000)} == {-1}
 
 
 def test_events_and_writes_share_a_bucket():
     made = limiters({"write": Rate(1, 60.0, 1)})
     assert set(made) == {"write", "events"}
-    assert made["write"].take("a")
-    assert not made["events"].take("a")
+    assert made["write"].take("a") == 0
+    assert made["events"].take("a") < 0
