@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from foretaste.cli.options import AsJson, Home
-from foretaste.cli.output import note, print_json, print_table, quiet_logs
+from foretaste.cli.options import AsJson, Home, settings_of
+from foretaste.cli.output import note, print_json, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +26,8 @@ def audit(
 
     from foretaste.serving.access import Audit
     from foretaste.serving.bootstrap import open_stores
-    from foretaste.settings import load_settings
 
-    quiet_logs()
-    settings = load_settings(foretaste_home=home)
+    settings = settings_of(home)
 
     async def run() -> "Sequence[AuditEntry]":
         async with open_stores(settings) as stores:

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from foretaste.cli.options import AsJson, Home, Paths
-from foretaste.cli.output import note, print_json, progress, quiet_logs
+from foretaste.cli.options import AsJson, Home, Paths, settings_of
+from foretaste.cli.output import note, print_json, progress
 
 if TYPE_CHECKING:
     from foretaste.data import Dataset
@@ -17,10 +17,8 @@ def ingest(paths: Paths, home: Home = None, as_json: AsJson = False) -> None:
     from dataclasses import asdict
 
     from foretaste.data import read_dataset
-    from foretaste.settings import load_settings
 
-    quiet_logs()
-    settings = load_settings(foretaste_home=home)
+    settings = settings_of(home)
     loaded = read_dataset(paths if len(paths) > 1 else paths[0])
     note(loaded.report.to_text(), quiet=as_json)
     report = asyncio.run(_store(settings, loaded.dataset, quiet=as_json))

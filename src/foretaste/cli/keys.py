@@ -1,25 +1,20 @@
 """``foretaste keys``: who may use the service."""
 
-import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from foretaste.cli.options import AsJson, Home
-from foretaste.cli.output import note, print_json, print_table, quiet_logs
+from foretaste.cli.options import ACTOR, AsJson, Home, parse_duration, settings_of
+from foretaste.cli.output import note, print_json, print_table
 
 if TYPE_CHECKING:
     from foretaste.serving.access import ApiKey
-    from foretaste.settings import Settings
 
 app = typer.Typer(help="Make, list and revoke API keys; make tokens for local use.", no_args_is_help=True)
-ACTOR = "command line"
-"""Who the audit log names for what is done here."""
 Scopes = Annotated[
     list[str], typer.Option("--scope", "-s", help="events, read, write or admin; may be repeated.", show_default=False)
 ]
-_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 
 
 @app.command()
@@ -32,7 +27,7 @@ def create(
 ) -> None:
     """Make a key and print it, this once: only a hash of it is kept.
 
-    The first key closes a service that was open; running servers see it at their next request.
+    The first key closes a service that was open; running servers see it within a twentieth of a second.
     """
     import asyncio
     import time
@@ -41,7 +36,7 @@ def create(
     from foretaste.serving.bootstrap import open_stores
 
     ttl_s = None if expires == "never" else parse_duration(expires)
-    settings = _settings(home)
+    settings = settings_of(home)
 
     async def run() -> "tuple[ApiKey, str]":
         async with open_stores(settings) as stores:
@@ -69,7 +64,7 @@ def list_keys(home: Home = None, as_json: AsJson = False) -> None:
     from foretaste.serving.access import Keys
     from foretaste.serving.bootstrap import open_stores
 
-    settings = _settings(home)
+    settings = settings_of(home)
 
     async def run() -> "tuple[list[ApiKey], dict[str, float]]":
         async with open_stores(settings) as stores:
@@ -106,14 +101,14 @@ def revoke(
     key: Annotated[str, typer.Argument(help="Id or name of a key, as `foretaste keys list` shows it.")],
     home: Home = None,
 ) -> None:
-    """End a key now; running servers refuse it from their next request on."""
+    """End a key now; running servers refuse it within a twentieth of a second."""
     import asyncio
     import time
 
     from foretaste.serving.access import Audit, Keys
     from foretaste.serving.bootstrap import open_stores
 
-    settings = _settings(home)
+    settings = settings_of(home)
 
     async def run() -> "ApiKey":
         async with open_stores(settings) as stores:
@@ -137,35 +132,11 @@ def token(
     from foretaste.errors import ConfigurationError
     from foretaste.serving.bootstrap import tokens_of
 
-    tokens = tokens_of(_settings(None))
+    tokens = tokens_of(settings_of(None))
     if tokens is None:
         raise ConfigurationError("there is no SECRET_KEY to sign with", hint="set it in the environment or in .env")
     print(tokens.make(name, scope, ttl_s=parse_duration(ttl), now=time.time()))
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of ``90d``, ``12h``, ``30min`` or ``45s``.
-
-    >>> parse_duration("90d")
-    7776000.0
-
-    Raises:
-        ConfigurationError: it is no such time.
-    """
-    from foretaste.errors import ConfigurationError
-
-    match = re.fullmatch(r"(\d{1,6})\s*(s|min|h|d)", text.strip())
-    if match is None or int(match[1]) == 0:
-        raise ConfigurationError(f"{text!r} is no length of time", hint="write 90d, 12h, 30min or 45s")
-    return float(int(match[1]) * _SECONDS[match[2]])
-
-
 def _when(at: float | None, otherwise: str = "-") -> str:
     return otherwise if at is None else f"{datetime.fromtimestamp(at, tz=UTC):%Y-%m-%d %H:%M}"
-
-
-def _settings(home: Home) -> "Settings":
-    from foretaste.settings import load_settings
-
-    quiet_logs()
-    return load_settings(foretaste_home=home)

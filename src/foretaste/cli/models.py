@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from foretaste.cli import rollout
-from foretaste.cli.options import AsJson, Home
+from foretaste.cli.options import AsJson, Home, settings_of
 from foretaste.cli.output import note, print_json, print_table
-from foretaste.cli.rollout import Version, settings_of
+from foretaste.cli.rollout import Version
 
 if TYPE_CHECKING:
     from foretaste.settings import Settings

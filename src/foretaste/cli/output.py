@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,11 +47,11 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def quiet_logs() -> None:
-    """Log only warnings and errors: the command line says itself what it does."""
+def quiet_logs(secrets: Iterable[str] = ()) -> None:
+    """Log only warnings and errors, without ``secrets``: the command line says itself what it does."""
     from foretaste.logs import configure_logs
 
-    configure_logs(level="warning")
+    configure_logs(level="warning", secrets=secrets)
 
 
 def note(text: str = "", *, quiet: bool = False) -> None:

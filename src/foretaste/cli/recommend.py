@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from foretaste.cli.options import AsJson, Home, ListLength
-from foretaste.cli.output import print_json, print_table, quiet_logs
+from foretaste.cli.options import AsJson, Home, ListLength, settings_of
+from foretaste.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from foretaste.serving.answers import Answer
@@ -27,16 +27,12 @@ def recommend(
     import asyncio
 
     from foretaste.errors import ConfigurationError
-    from foretaste.settings import load_settings
 
     if not users and history is None and similar_to is None:
         raise ConfigurationError(
             "nobody to recommend for", hint="give user ids, --history item,item or --similar-to item"
         )
-    quiet_logs()
-    answers = asyncio.run(
-        _answers(load_settings(foretaste_home=home), users or [], history, similar_to, k=k, scenario=scenario)
-    )
+    answers = asyncio.run(_answers(settings_of(home), users or [], history, similar_to, k=k, scenario=scenario))
     if as_json:
         print_json([answer_values(answer) for answer in answers])
         return

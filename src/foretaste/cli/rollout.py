@@ -1,18 +1,15 @@
 """``foretaste models promote|status|rollback|retire``: how the next version goes live, and back."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from foretaste.cli.options import AsJson, Home
-from foretaste.cli.output import note, print_json, print_table, quiet_logs
+from foretaste.cli.options import ACTOR, AsJson, Home, parse_duration, settings_of
+from foretaste.cli.output import note, print_json, print_table
 
-if TYPE_CHECKING:
-    from foretaste.settings import Settings
-
-ACTOR = "cli"
 Version = Annotated[str, typer.Argument(help="A version, as `foretaste models list` shows it.")]
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+MAX_LENGTH_S = 30 * 86_400.0
+"""Longest step of a rollout."""
 
 
 def promote(
@@ -33,7 +30,7 @@ def promote(
     if now and (shadow or canary is not None or hold):
         raise ConfigurationError("--now goes with neither --shadow, --canary nor --hold")
     share = parse_share(canary) if canary is not None else None
-    seconds = parse_seconds(length) if length is not None else None
+    seconds = parse_length(length) if length is not None else None
 
     async def run() -> str:
         async with open_engine(settings_of(home)) as engine:
@@ -125,27 +122,15 @@ def parse_share(text: str) -> float:
     return share
 
 
-def parse_seconds(text: str) -> float:
-    """``90``, ``90s``, ``10m``, ``2h`` or ``1d`` in seconds.
+def parse_length(text: str) -> float:
+    """The length of a step: ``90`` (seconds), ``90s``, ``10m``, ``2h`` or ``1d``, in seconds.
 
     Raises:
-        ConfigurationError: it is none of these.
+        ConfigurationError: it is none of these, or more than 30 days.
     """
     from foretaste.errors import ConfigurationError
 
-    unit = text[-1:] if text[-1:] in _UNITS else ""
-    try:
-        seconds = float(text.removesuffix(unit)) * _UNITS.get(unit, 1.0)
-    except ValueError:
-        seconds = 0.0
-    if not 0.0 < seconds <= 30 * 86_400.0:
-        raise ConfigurationError(f"--for {text!r} is no length of time", hint="write 90s, 10m or 2h; at most 30d")
+    seconds = parse_duration(f"{text}s" if text.isdigit() else text)
+    if seconds > MAX_LENGTH_S:
+        raise ConfigurationError(f"--for {text!r} is too long", hint="write at most 30d")
     return seconds
-
-
-def settings_of(home: Home) -> "Settings":
-    """The settings, with logs quiet enough for a command line."""
-    from foretaste.settings import load_settings
-
-    quiet_logs()
-    return load_settings(foretaste_home=home)

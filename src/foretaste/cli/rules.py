@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from foretaste.cli.options import AsJson, Home
+from foretaste.cli.options import ACTOR, AsJson, Home, settings_of
 from foretaste.cli.output import note, print_json, print_table
-from foretaste.cli.rollout import ACTOR, settings_of
 
 if TYPE_CHECKING:
     from foretaste.serving.live.rulers import RuleEffect
@@ -55,10 +54,9 @@ def _run(file: Path, home: Path | None, *, is_set: bool) -> "tuple[list[RuleEffe
 
     async def run() -> "tuple[list[RuleEffect], int | None]":
         async with open_engine(settings_of(home)) as engine:
-            effects = engine.rules.check(values)
             if not is_set:
-                return effects, None
-            version = await engine.rules.put_rules(values)
+                return engine.rules.check(values), None
+            version, effects = await engine.rules.put_rules(values)
             await Audit(engine.records).note(ACTOR, "put_rules", details={"version": version})
             return effects, version
 

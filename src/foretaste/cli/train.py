@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from foretaste.cli.options import AsJson, Home, Parameters, Pipeline
-from foretaste.cli.output import note, parse_parameters, print_json, print_table, progress, quiet_logs
+from foretaste.cli.options import AsJson, Home, Parameters, Pipeline, settings_of
+from foretaste.cli.output import note, parse_parameters, print_json, print_table, progress
 
 
 def train(
@@ -63,11 +63,9 @@ def _train_pipeline(pipeline: str | None, home: Path | None, *, promote: bool, a
 
     from foretaste.serving.bootstrap import open_stores, pipeline_of
     from foretaste.serving.training import train as fit_and_publish
-    from foretaste.settings import load_settings
     from foretaste.storage.artifacts import ModelVersion
 
-    quiet_logs()
-    settings = load_settings(foretaste_home=home, pipeline_file=pipeline)
+    settings = settings_of(home, pipeline_file=pipeline)
 
     async def run() -> ModelVersion:
         async with open_stores(settings) as stores:

@@ -156,7 +156,7 @@ class ScenarioConfig(_Part):
     rerank: tuple[RerankStep, ...] | None = None
     """Rerankers instead of the pipeline's."""
     rules: tuple[dict[str, Any], ...] = ()
-    """Rules that hold here only, beside the pipeline's; one of the same name takes its place."""
+    """Rules that hold here only, beside the pipeline's."""
     pool: PositiveInt | None = Field(default=None, le=MAX_K)
     """Candidates kept after merging instead of the pipeline's."""
     deadlines: DeadlinesConfig | None = None

@@ -6,8 +6,9 @@ import re
 import pytest
 
 from foretaste.cli import main
-from foretaste.cli.keys import parse_duration
+from foretaste.cli.options import parse_duration, settings_of
 from foretaste.errors import ConfigurationError
+from foretaste.logs import get_logger
 from foretaste.serving.access import Tokens
 
 
@@ -106,3 +107,12 @@ def test_a_service_that_others_reach_does_not_start_without_a_key(run, monkeypat
 def test_lengths_of_time_are_whole_numbers_with_a_unit(text):
     with pytest.raises(ConfigurationError):
         parse_duration(text)
+
+
+def test_what_verbs_log_holds_no_secret_of_the_settings(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("REDIS_PASSWORD", "hunter2-and-more")
+    settings_of(tmp_path)
+    get_logger("test").warning("store_failed", error="redis://:hunter2-and-more@host refused")
+    said = capsys.readouterr().err
+    assert "store_failed" in said
+    assert "hunter2" not in said

@@ -36,9 +36,8 @@ async def put_rules(request: Request) -> Response:
     one that is there.
     """
     asked = await read_body(request, RulesRequest)
-    rules = engine_of(request).rules
-    version = await rules.put_rules(asked.rules, expected_version=asked.version)
-    return json_response({"version": version, "effects": [asdict(one) for one in rules.check(asked.rules)]})
+    version, effects = await engine_of(request).rules.put_rules(asked.rules, expected_version=asked.version)
+    return json_response({"version": version, "effects": [asdict(one) for one in effects]})
 
 
 @router.post(

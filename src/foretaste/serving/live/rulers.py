@@ -46,7 +46,9 @@ class Rulers:
         Raises:
             RuleError: they are wrong; names the rule, the field and the place.
         """
-        rules = RuleSet.parse(values)
+        return self._effects(RuleSet.parse(values))
+
+    def _effects(self, rules: RuleSet) -> list[RuleEffect]:
         compiled = CompiledRules(rules, self._live.current.catalogue)
         for problem in compiled.problems:
             raise problem
@@ -54,17 +56,17 @@ class Rulers:
         hits = [(rule, compiled.hits(rule, now=now)) for rule in rules.rules]
         return [RuleEffect(rule.name, kind_of(rule), None if hit is None else int(hit.sum())) for rule, hit in hits]
 
-    async def put_rules(self, values: Any, *, expected_version: int | None = None) -> int:
-        """Replace all of the shop's rules; returns the new version.
+    async def put_rules(self, values: Any, *, expected_version: int | None = None) -> tuple[int, list[RuleEffect]]:
+        """Replace all of the shop's rules; returns the new version, and what they do.
 
         Raises:
             RuleError: they are wrong; nothing changes.
             ConflictError: the version is not the expected one; nothing changes.
         """
-        self.check(values)
-        Steering(RuleSet.parse(values)).over(self._live.current.described)
-        dumped = RuleSet.parse(values).dump()
-        return await self._put(RULES, dumped, expected_version)
+        rules = RuleSet.parse(values)
+        effects = self._effects(rules)
+        Steering(rules).over(self._live.current.described)
+        return await self._put(RULES, rules.dump(), expected_version), effects
 
     async def scenarios(self) -> dict[str, Any]:
         """The scenarios that the shop has set, those of the live pipeline beside them, and the version."""

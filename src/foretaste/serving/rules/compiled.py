@@ -1,9 +1,7 @@
 """Rules made ready for one catalogue: decides for a whole batch at once."""
 
-from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,11 +15,10 @@ from foretaste.serving.rules import config
 from foretaste.serving.rules.config import Rule, RuleSet, expression, problems_of
 from foretaste.serving.rules.decision import EXCLUDED, Cap, Decision, Floats, Mask, Rows
 from foretaste.serving.rules.evaluate import Evaluator, Situation
-from foretaste.serving.rules.hiding import Asker, Hider, blocked_rows, bought_rows, hider_of
+from foretaste.serving.rules.hiding import Asker, Bought, Hider, blocked_rows, hider_of
+from foretaste.serving.rules.kept import Kept
 from foretaste.serving.rules.nodes import Node
 
-MOST_BYTES = 64_000_000
-"""Masks and factors that are kept in each process, by what of the user, the context and the time made them."""
 MAX_FACTOR = 1e6
 _SCENARIOS = 100
 """Scenarios whose rules are remembered; callers may name any."""
@@ -31,10 +28,14 @@ class User(Protocol):
     """What rules know of a user; the store's user states are such."""
 
     @property
-    def attributes(self) -> Mapping[str, Any]: ...
+    def attributes(self) -> Mapping[str, Any]:
+        """As the shop has set them."""
+        ...
 
     @property
-    def events(self) -> Sequence[Event]: ...
+    def events(self) -> Sequence[Event]:
+        """What the user did, as far as it is remembered, in any order."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,17 @@ class CompiledRules:
         ]
         made = [hider_of(rule, catalogue, self.evaluator) for rule in self._ordered]
         self._hiders = [hider for hider in made if hider is not None]
+        self._bought = {
+            rule.name: Bought.of(rule, catalogue, self.evaluator)
+            for rule in self._ordered
+            if isinstance(rule, config.BoughtRule)
+        }
         self._boosts = [_boost(rule) for rule in self._ordered if isinstance(rule, config.BoostRule)]
         self._whens = {
             rule.name: expression(rule, "when", rule.when) for rule in self._ordered if rule.when is not None
         }
-        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
-        self._kept_bytes = 0
-        self._lock = Lock()
+        self._kept = Kept[Hashable]()
+        """Masks and factors, by what of the user, the context and the time made them."""
         self._in_scenario: dict[str, list[Rule]] = {}
 
     def decide(self, queries: Sequence[Query], users: Sequence[User | None], *, now: float) -> Decision:
@@ -135,12 +140,14 @@ class CompiledRules:
         keyed = [(hider, hider.key(asker)) for hider in hiders]
         active = [(hider, key) for hider, key in keyed if key is not None]
         whole = ("mask", tuple((hider.rule.name, key) for hider, key in active))
-        found: Mask | None = self._get(whole)
-        if found is None:
-            found = self.catalogue.allowed
+
+        def compute() -> Mask:
+            shown = self.catalogue.allowed
             for hider, _ in active:
-                found = found & ~np.asarray(hider.hidden(asker))
-            self._put(whole, found)
+                shown = shown & ~np.asarray(hider.hidden(asker))
+            return shown
+
+        found: Mask = self._kept.get(whole, compute)
         return found
 
     def _single_rows(self, asker: Asker, rules: tuple[Rule, ...]) -> Rows:
@@ -150,8 +157,8 @@ class CompiledRules:
     def _rows_of(self, rule: Rule, asker: Asker) -> Rows:
         if isinstance(rule, config.BlockedRule):
             return blocked_rows(self.catalogue, asker)
-        if isinstance(rule, config.BoughtRule):
-            return bought_rows(self.catalogue, rule, self.evaluator, asker)
+        if rule.name in self._bought:
+            return self._bought[rule.name].rows(asker)
         return np.zeros(0, dtype=np.int32)
 
     # --- factors, pins, caps -------------------------------------------------------------------------------------
@@ -162,13 +169,14 @@ class CompiledRules:
         if not boosts:
             return None
         key = ("boost", tuple((boost.rule.name, asker.situation.bound(boost.bindings)) for boost in boosts))
-        found: Floats | None = self._get(key)
-        if found is None:
+
+        def compute() -> Floats:
             product: npt.NDArray[np.float64] = np.ones(self.catalogue.columns.n_rows)
             for boost in boosts:
                 product = product * self._factor(boost, asker.situation)
-            found = product.astype(np.float32)
-            self._put(key, found)
+            return product.astype(np.float32)
+
+        found: Floats = self._kept.get(key, compute)
         return found
 
     def _factor(self, boost: _Boost, situation: Situation) -> Any:
@@ -223,21 +231,6 @@ class CompiledRules:
             nothing[[row] if row >= 0 else []] = True
             return nothing
         return None
-
-    def _get(self, key: Hashable) -> Any:
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
-
-    def _put(self, key: Hashable, array: npt.NDArray[Any]) -> None:
-        with self._lock:
-            if key in self._kept:
-                return
-            self._kept[key] = array
-            self._kept_bytes += array.nbytes
-            while self._kept_bytes > MOST_BYTES and len(self._kept) > 1:
-                self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes
 
 
 def _boost(rule: config.BoostRule) -> _Boost:

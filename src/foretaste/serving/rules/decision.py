@@ -61,19 +61,6 @@ class Decision:
     """For each query, those relaxed last first."""
     why_not: WhyNot = field(repr=False)
 
-    @property
-    def boost(self) -> Floats | None:
-        """All factors (B, I); None when nothing is boosted."""
-        if all(factors is None for factors in self.factors):
-            return None
-        ones = np.ones(self.mask.shape[-1], dtype=np.float32)
-        return np.stack([ones if factors is None else factors for factors in self.factors])
-
-    @property
-    def shapes_lists(self) -> bool:
-        """Whether anything but the mask is decided."""
-        return any(self.pins) or any(self.caps) or any(factors is not None for factors in self.factors)
-
     def within(self, mask: Mask) -> "Decision":
         """The same, but of the rows of a mask (I,) or (B, I) alone."""
         return replace(self, mask=self.mask & mask)

@@ -1,6 +1,5 @@
 """Evaluates expressions for all items at once; what depends only on the items is computed once a catalogue version."""
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from foretaste.data import Vocabulary
 from foretaste.serving.live.columns import ItemColumns, ListFace, TextFace, Words, date_seconds, plain_value
 from foretaste.serving.rules import nodes
+from foretaste.serving.rules.kept import Kept
 from foretaste.serving.rules.nodes import Node
 from foretaste.serving.rules.values import (
     Mask,
@@ -28,8 +28,6 @@ from foretaste.serving.rules.values import (
 
 MINUTE_S = 60.0
 DAY_S = 86_400.0
-MOST_BYTES = 64_000_000
-"""Kept results that depend on users, context or time, in each process; at least the newest is kept."""
 Key = tuple[str, bool, tuple[Any, ...]]
 
 
@@ -68,9 +66,8 @@ class Evaluator:
     def __init__(self, columns: ItemColumns, items: Vocabulary, before: "Evaluator | None" = None) -> None:
         self.columns, self._items = columns, items
         self._fixed: dict[str, Value] = {}
-        self._kept: OrderedDict[Key, Truth | float | npt.NDArray[np.float64]] = OrderedDict()
+        self._kept = Kept[Key]()
         self._reads: dict[str, frozenset[str]] = {}
-        self._kept_bytes = 0
         self._lock = Lock()
         self._id_face: TextFace | None = None
         self.mismatches: dict[str, int] = {}
@@ -86,11 +83,10 @@ class Evaluator:
         with before._lock:
             reads = {key: fields for key, fields in before._reads.items() if not fields & changed}
             self._fixed = {key: value for key, value in before._fixed.items() if key in reads}
-            self._kept = OrderedDict((key, value) for key, value in before._kept.items() if key[0] in reads)
             self.mismatches = dict(before.mismatches)
             self._id_face = before._id_face
+        self._kept = Kept(entries=[(key, value) for key, value in before._kept.entries() if key[0] in reads])
         self._reads = reads
-        self._kept_bytes = sum(_size(value) for value in self._kept.values())
 
     def truth(self, node: Node, situation: Situation) -> Truth:
         """Where a condition holds: one answer for all items, or one for each (I,). Not to be written to."""
@@ -106,21 +102,14 @@ class Evaluator:
         if not node.bindings:
             value = self._value(node, situation)
             return _number(value) if number else value.truth()
-        key = (node.key, number, situation.bound(node.bindings))
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        value = self._value(node, situation)
-        result = _number(value) if number else value.truth()
-        with self._lock:
-            if key not in self._kept:
-                self._reads[node.key] = node.attributes
-                self._kept[key] = result
-                self._kept_bytes += _size(result)
-                while self._kept_bytes > MOST_BYTES and len(self._kept) > 1:
-                    self._kept_bytes -= _size(self._kept.popitem(last=False)[1])
-        return result
+            self._reads[node.key] = node.attributes
+
+        def compute() -> Any:
+            value = self._value(node, situation)
+            return _number(value) if number else value.truth()
+
+        return self._kept.get((node.key, number, situation.bound(node.bindings)), compute)
 
     # --- nodes ---------------------------------------------------------------------------------------------------
 
@@ -197,10 +186,6 @@ class Evaluator:
             if count or node.key in self.mismatches:
                 self.mismatches[node.key] = count
         return Value(flag=compared(node.operator, left, right))
-
-
-def _size(result: object) -> int:
-    return 200 + (result.nbytes if isinstance(result, np.ndarray) else 0)
 
 
 def _constant(value: str | float | bool) -> Value:

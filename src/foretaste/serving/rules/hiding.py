@@ -31,6 +31,11 @@ class Asker:
     situation: Situation
     events: Sequence[Event] = ()
 
+    def listed(self, name: str) -> tuple[str | float, ...]:
+        """The user's attribute as a list; a single text or number is a list of one."""
+        kind, value = plain_value(self.situation.user.get(name))
+        return value if kind == "list" else (value,) if kind in {"text", "number"} else ()
+
 
 class Hider(Protocol):
     """Leaves out items by a small key, so that the mask is computed once for all who share it."""
@@ -163,9 +168,7 @@ class ByFlags:
         return self._allowed(asker) if self.rule.attribute in self.catalogue.columns else None
 
     def _allowed(self, asker: Asker) -> frozenset[str]:
-        kind, own = plain_value(asker.situation.user.get("allowed_flags"))
-        flags = own if kind == "list" else (own,) if kind == "text" else ()
-        return frozenset(self.rule.allow) | {str(flag) for flag in flags}
+        return frozenset(self.rule.allow) | {str(flag) for flag in asker.listed("allowed_flags")}
 
     def hidden(self, asker: Asker) -> Truth:
         column, allowed = self.catalogue.columns[self.rule.attribute], self._allowed(asker)
@@ -189,18 +192,14 @@ class ByBlocks:
     catalogue: Catalogue
 
     def key(self, asker: Asker) -> Hashable:
-        found = tuple((name, self._blocked(asker, name)) for name in self.rule.lists)
+        found = tuple((name, asker.listed(name)) for name in self.rule.lists)
         return found if any(words for _, words in found) else None
-
-    def _blocked(self, asker: Asker, name: str) -> tuple[str | float, ...]:
-        kind, words = plain_value(asker.situation.user.get(name))
-        return words if kind == "list" else (words,) if kind in {"text", "number"} else ()
 
     def hidden(self, asker: Asker) -> Truth:
         found: Truth = False
         for name, attribute in self.rule.lists.items():
             column = self.catalogue.columns.get(attribute)
-            words = self._blocked(asker, name)
+            words = asker.listed(name)
             if column is None or not words:
                 continue
             found = found | member(value_of_column(column), Value(list=words))
@@ -218,20 +217,37 @@ def blocked_rows(catalogue: Catalogue, asker: Asker) -> Rows:
     return rows[rows >= 0]
 
 
-def bought_rows(catalogue: Catalogue, rule: config.BoughtRule, evaluator: Evaluator, asker: Asker) -> Rows:
-    """Items that the user has bought and shall not see again now."""
-    if rule.hide == "never" or not asker.events:
-        return np.zeros(0, dtype=np.int32)
-    actions = {normal_action(action) for action in rule.actions}
-    since = asker.situation.now - (rule.days or 0.0) * DAY_S if rule.hide == "days" else -np.inf
-    items = {e.item_id for e in asker.events if normal_action(e.type) in actions and e.timestamp > since}
-    rows = catalogue.items.rows(sorted(items))
-    rows = rows[rows >= 0]
-    if rule.repeatable is None or len(rows) == 0:
-        return rows
-    truth = evaluator.truth(expression(rule, "repeatable", rule.repeatable), asker.situation)
-    repeatable = np.broadcast_to(truth, catalogue.columns.n_rows)[rows]
-    return np.asarray(rows[~repeatable], dtype=np.int32)
+@dataclass(frozen=True)
+class Bought:
+    """Items that a user has bought and shall not see again now."""
+
+    rule: config.BoughtRule
+    catalogue: Catalogue
+    evaluator: Evaluator
+    actions: frozenset[str]
+    repeatable: Node | None
+
+    @classmethod
+    def of(cls, rule: config.BoughtRule, catalogue: Catalogue, evaluator: Evaluator) -> "Bought":
+        """From a rule whose expressions have been checked."""
+        actions = frozenset(normal_action(action) for action in rule.actions)
+        node = expression(rule, "repeatable", rule.repeatable) if rule.repeatable is not None else None
+        return cls(rule, catalogue, evaluator, actions, node)
+
+    def rows(self, asker: Asker) -> Rows:
+        """Their rows (n,), for one asker alone."""
+        rule = self.rule
+        if rule.hide == "never" or not asker.events:
+            return np.zeros(0, dtype=np.int32)
+        since = asker.situation.now - (rule.days or 0.0) * DAY_S if rule.hide == "days" else -np.inf
+        items = {e.item_id for e in asker.events if normal_action(e.type) in self.actions and e.timestamp > since}
+        rows = self.catalogue.items.rows(sorted(items))
+        rows = rows[rows >= 0]
+        if self.repeatable is None or len(rows) == 0:
+            return rows
+        truth = self.evaluator.truth(self.repeatable, asker.situation)
+        repeatable = np.broadcast_to(truth, self.catalogue.columns.n_rows)[rows]
+        return np.asarray(rows[~repeatable], dtype=np.int32)
 
 
 def _mask(catalogue: Catalogue, rows: Rows) -> npt.NDArray[np.bool_]:

@@ -139,7 +139,7 @@ def test_boosts_multiply_and_missing_factors_count_as_one():
         {"kind": "boost", "name": "z", "factor": 3, "when": "context.sale"},
     )
     decision = rules.decide([Query(), Query(context={"sale": True})], [None, None], now=NOW)
-    assert decision.boost.tolist() == [[2, 4, 3, 4, 1], [6, 12, 9, 12, 3]]
+    assert np.stack(decision.factors).tolist() == [[2, 4, 3, 4, 1], [6, 12, 9, 12, 3]]
     rows = np.array([[0, 1, 4, 2, -1]] * 2, np.int32)
     scores = np.array([[5, -4, 6, np.nan, np.nan]] * 2, np.float32)
     order, made = decision.boosted(rows, scores)
