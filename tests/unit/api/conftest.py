@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 
 import httpx
 import pytest
@@ -56,3 +57,44 @@ async def client(engine):
     transport = httpx.ASGITransport(create_app(engine, policy=Policy(max_body_bytes=200_000)))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
+
+
+@pytest.fixture
+def key_of():
+    """Makes a key with scopes in an engine's store; gives the whole key."""
+
+    async def make(engine, *scopes, **rest):
+        name = rest.pop("name", "-".join(scopes))
+        return (await engine.access.keys.create(name, scopes, now=time.time(), **rest))[1]
+
+    return make
+
+
+@pytest.fixture
+def bearer():
+    """The headers that send a key."""
+    return lambda key: {"Authorization": f"Bearer {key}"}
+
+
+@pytest.fixture
+def client_of():
+    """A client at another address, of an application with a policy of its own."""
+
+    def make(engine, policy=None, address="10.1.2.3"):
+        transport = httpx.ASGITransport(create_app(engine, policy=policy or Policy()), client=(address, 5000))
+        return httpx.AsyncClient(transport=transport, base_url="http://test")
+
+    return make
+
+
+@pytest.fixture
+def refused():
+    """Checks that an answer refuses with a status and a code; gives the error."""
+
+    def check(answer, status, code):
+        assert answer.status_code == status, answer.text
+        assert answer.json()["error"]["code"] == code
+        assert answer.json()["request_id"] == answer.headers["x-request-id"]
+        return answer.json()["error"]
+
+    return check

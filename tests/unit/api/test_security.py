@@ -20,28 +20,9 @@ EVENTS = "/api/v1/interactions"
 EVENT = {"user_id": "u-000", "item_id": "p-000"}
 
 
-async def key_of(engine, *scopes, **rest):
-    name = rest.pop("name", "-".join(scopes))
-    return (await engine.access.keys.create(name, scopes, now=time.time(), **rest))[1]
-
-
-def bearer(key):
-    return {"Authorization": f"Bearer {key}"}
-
-
-def client_of(engine, policy=None, address="10.1.2.3"):
-    transport = httpx.ASGITransport(create_app(engine, policy=policy or Policy()), client=(address, 5000))
-    return httpx.AsyncClient(transport=transport, base_url="http://test")
-
-
-def refused(answer, status, code):
-    assert answer.status_code == status, answer.text
-    assert answer.json()["error"]["code"] == code
-    assert answer.json()["request_id"] == answer.headers["x-request-id"]
-    return answer.json()["error"]
-
-
-async def test_the_first_key_closes_an_open_service_and_revoking_it_does_not_open_it(client, engine):
+async def test_the_first_key_closes_an_open_service_and_revoking_it_does_not_open_it(
+    client, engine, key_of, bearer, refused
+):
     assert (await client.get(LIST)).status_code == 200
     error = refused(await client.post("/api/v1/keys", json={"name": "boss", "scopes": ["admin"]}), 403, "forbidden")
     assert "foretaste keys create" in error["hint"]
@@ -56,7 +37,7 @@ async def test_the_first_key_closes_an_open_service_and_revoking_it_does_not_ope
         refused(await client.get(LIST, headers=headers), 401, "unauthorized")
 
 
-async def test_a_key_is_shown_once_and_listed_without_itself(client, engine):
+async def test_a_key_is_shown_once_and_listed_without_itself(client, engine, key_of, bearer, refused):
     boss = bearer(await key_of(engine, "admin"))
     made = (
         await client.post("/api/v1/keys", json={"name": "shop", "scopes": ["read"], "ttl_s": 60}, headers=boss)
@@ -77,7 +58,7 @@ async def test_a_key_is_shown_once_and_listed_without_itself(client, engine):
         (["admin"], {"events", "read", "write", "admin"}),
     ],
 )
-async def test_a_scope_opens_its_routes_and_no_others(client, engine, scopes, allowed):
+async def test_a_scope_opens_its_routes_and_no_others(client, engine, scopes, allowed, key_of, bearer, refused):
     headers = bearer(await key_of(engine, *scopes))
     requests = {
         "events": [("POST", EVENTS, EVENT)],
@@ -114,7 +95,7 @@ async def test_a_scope_opens_its_routes_and_no_others(client, engine, scopes, al
                 assert repr(scope) in error["message"]
 
 
-async def test_only_administrators_see_how_a_list_came_about(client, engine):
+async def test_only_administrators_see_how_a_list_came_about(client, engine, key_of, bearer, refused):
     reader, boss = bearer(await key_of(engine, "read")), bearer(await key_of(engine, "admin"))
     assert refused(await client.get(f"{LIST}?trace=true", headers=reader), 403, "forbidden")["details"] == {
         "scope": "admin"
@@ -123,7 +104,7 @@ async def test_only_administrators_see_how_a_list_came_about(client, engine):
     assert (await client.get(f"{LIST}?trace=true", headers=boss)).json()["trace"]
 
 
-async def test_every_documented_route_says_what_scope_it_needs_and_refuses_without(client, engine):
+async def test_every_documented_route_says_what_scope_it_needs_and_refuses_without(client, engine, key_of, refused):
     document = (await client.get("/openapi.json")).json()
     assert set(document["components"]["securitySchemes"]) == {"bearer", "api_key"}
     await key_of(engine, "read")
@@ -177,7 +158,7 @@ def test_what_no_table_names_needs_admin():
     assert scope_of("GET", "/metrics", metrics_open=True) is None
 
 
-async def test_open_routes_need_no_key_and_tell_strangers_little(client, engine):
+async def test_open_routes_need_no_key_and_tell_strangers_little(client, engine, key_of, bearer):
     before = (await client.get("/health")).json()
     assert before["details"]
     key = await key_of(engine, "read")
@@ -190,7 +171,7 @@ async def test_open_routes_need_no_key_and_tell_strangers_little(client, engine)
     assert not (await client.get("/health", headers=bearer(key + "x"))).json()["details"]
 
 
-async def test_figures_can_be_opened(engine):
+async def test_figures_can_be_opened(engine, key_of, client_of, refused):
     await key_of(engine, "read")
     async with client_of(engine, Policy(metrics_open=True)) as client:
         assert (await client.get("/metrics")).status_code == 200
@@ -198,7 +179,7 @@ async def test_figures_can_be_opened(engine):
         refused(await client.get("/metrics"), 401, "unauthorized")
 
 
-async def test_a_refusal_never_says_which_part_was_wrong(client, engine):
+async def test_a_refusal_never_says_which_part_was_wrong(client, engine, key_of, refused):
     key = await key_of(engine, "read")
     ended = await key_of(engine, "read", name="ended")
     await engine.access.keys.revoke("ended", now=time.time())
@@ -212,7 +193,7 @@ async def test_a_refusal_never_says_which_part_was_wrong(client, engine):
     assert len(bodies) == 1
 
 
-async def test_rubbish_credentials_are_refused_and_break_nothing(client, engine):
+async def test_rubbish_credentials_are_refused_and_break_nothing(client, engine, key_of, refused):
     key = await key_of(engine, "read")
     good = f"Bearer {key}".encode()
     for headers in (
@@ -233,7 +214,7 @@ async def test_rubbish_credentials_are_refused_and_break_nothing(client, engine)
         assert (await client.get(LIST, headers=headers)).status_code == 200
 
 
-async def test_guessing_is_slowed_for_its_address_only(engine):
+async def test_guessing_is_slowed_for_its_address_only(engine, key_of, bearer, client_of, refused):
     key = await key_of(engine, "read")
     async with client_of(engine, address="10.9.9.9") as guesser, client_of(engine, address="10.8.8.8") as other:
         assert (await guesser.get(LIST, headers=bearer(key))).status_code == 200
@@ -249,7 +230,7 @@ async def test_guessing_is_slowed_for_its_address_only(engine):
     assert 'foretaste_requests_refused_total{reason="guessing"} 6.0' in figures
 
 
-async def test_a_token_lets_in_where_there_is_a_secret(home):
+async def test_a_token_lets_in_where_there_is_a_secret(home, bearer, refused):
     settings = load_settings(foretaste_home=home, secret_key="s" * 40)
     app = create_app(settings)
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
@@ -261,7 +242,9 @@ async def test_a_token_lets_in_where_there_is_a_secret(home):
         refused(await client.put("/api/v1/items/x", json={}, headers=bearer(token)), 403, "forbidden")
 
 
-async def test_when_the_store_fails_health_answers_and_strangers_get_503(client, engine, monkeypatch):
+async def test_when_the_store_fails_health_answers_and_strangers_get_503(
+    client, engine, monkeypatch, key_of, bearer, refused
+):
     key = await key_of(engine, "read")
     assert (await client.get(LIST, headers=bearer(key))).status_code == 200
 
@@ -283,7 +266,7 @@ async def test_when_the_store_fails_health_answers_and_strangers_get_503(client,
 # --- rates -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_key_that_asks_too_often_waits_and_others_do_not(engine):
+async def test_a_key_that_asks_too_often_waits_and_others_do_not(engine, key_of, bearer, client_of, refused):
     one, two = await key_of(engine, "write", name="one"), await key_of(engine, "write", name="two")
     policy = Policy(rates={"read": Rate(1, 60.0, 3), "write": Rate(1, 60.0, 1)})
     async with client_of(engine, policy) as client:
@@ -300,7 +283,7 @@ async def test_a_key_that_asks_too_often_waits_and_others_do_not(engine):
         refused(await client.put("/api/v1/items/x", json={}, headers=bearer(one)), 429, "too_many_requests")
 
 
-async def test_without_keys_and_for_keys_in_pages_addresses_are_counted(engine):
+async def test_without_keys_and_for_keys_in_pages_addresses_are_counted(engine, key_of, bearer, client_of):
     policy = Policy(rates={"write": Rate(1, 60.0, 1)})
     for key in (None, "events"):
         headers = {} if key is None else bearer(await key_of(engine, key))

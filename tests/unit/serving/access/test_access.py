@@ -84,12 +84,19 @@ async def test_between_two_looks_the_store_is_not_asked(records, monkeypatch):
     access = Access(records, clock=lambda: moment)
     await access.refresh()
 
-    async def failing(_user_id):
-        raise AssertionError("asked")
+    looks, stamp = [], records.stamp
 
-    monkeypatch.setattr(records, "stamp", failing)
+    async def counted(user_id):
+        looks.append(user_id)
+        return await stamp(user_id)
+
+    monkeypatch.setattr(records, "stamp", counted)
     moment = module.LOOK_S * 0.99
     await access.refresh()
+    assert looks == []
+    moment = module.LOOK_S
+    await access.refresh()
+    assert looks == [""]
 
 
 async def test_a_revoked_key_is_refused_here_at_once_and_in_other_workers_at_their_next_look(tmp_path):
