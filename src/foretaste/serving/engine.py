@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from foretaste import __version__
 from foretaste.data import Query
-from foretaste.errors import ForetasteError, NotFoundError, UnknownItemError, UnknownUserError
+from foretaste.errors import NotFoundError, UnknownItemError, UnknownUserError
 from foretaste.events import check_id, check_user_id, session_user
 from foretaste.monitoring import Metrics
 from foretaste.serving.access import Access, Audit
@@ -20,6 +19,7 @@ from foretaste.serving.cold.alike import Alike
 from foretaste.serving.collect import record_events, upsert_records
 from foretaste.serving.config import Kind, PipelineConfig
 from foretaste.serving.exposures import ExposureLog
+from foretaste.serving.health import status_of
 from foretaste.serving.live.models import LiveModels, Provisional
 from foretaste.serving.live.rollout import steps_of
 from foretaste.serving.live.rollout_state import Step
@@ -59,7 +59,6 @@ class Engine:
         self.default_k = default_k
         self.metrics = metrics if metrics is not None else Metrics()
         self._loader = ThreadPoolExecutor(2, thread_name_prefix="foretaste-loader")
-        guard = Guard(on_change=self.metrics.set_breaker)
         self.exposures = ExposureLog(records, metrics=self.metrics)
         self._started = time.monotonic()
         self._live = LiveModels(
@@ -71,19 +70,18 @@ class Engine:
             provisional=provisional,
             use_own_pipeline=use_own_pipeline,
             min_history=min_history,
-            parts=Parts(guard=guard),
+            parts=Parts(guard=Guard(on_change=self.metrics.set_breaker)),
         )
         self._answering = Answering(records, self._live, metrics=self.metrics, exposures=self.exposures)
         self.rules = Rulers(records, self._live)
         """Rules and scenarios that the shop sets."""
-        limits = cache if cache is not None else CacheLimits()
         self.lists = CachedLists(
             records,
             self._make_list,
             live_for=lambda user_id: self._live.arm(user_id).live,
             refresh=self._live.refresh,
             steer=self._live.steer,
-            limits=limits,
+            limits=cache if cache is not None else CacheLimits(),
             shared=shared_lists,
             on_shown=self.exposures.shown,
         )
@@ -362,34 +360,7 @@ class Engine:
 
     async def status(self) -> Status:
         """How the service is: store, models, catalogue."""
-        store = "ok"
-        try:
-            await self.records.ping()
-        except ForetasteError as exc:
-            store = str(exc)
-        live, refused = self._live.current, self._live.refused
-        model = "none" if live.bundle.version is None else "ok"
-        if refused is not None:
-            model = f"version {refused.version} was refused: {refused.why}"
-        is_ready = store == "ok"
-        healthy = is_ready and refused is None and self._live.store_error is None
-        return Status(
-            ready=is_ready,
-            state="ok" if healthy else "degraded" if is_ready else "down",
-            version=__version__,
-            model_version=live.bundle.version,
-            models=tuple(sorted(live.bundle.models)),
-            store=store,
-            model=model,
-            uptime_s=time.monotonic() - self._started,
-            details={
-                "pipeline": live.pipeline.config.name,
-                "scenarios": sorted(live.pipeline.config.scenarios),
-                "items": int(live.catalogue.allowed.sum()),
-                "users_in_model": len(live.bundle.users),
-                "items_in_model": len(live.bundle.items),
-            },
-        )
+        return await status_of(self.records, self._live, uptime_s=time.monotonic() - self._started)
 
     # --- inside --------------------------------------------------------------------------------------------------
 

@@ -2,28 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from foretaste.errors import ForetasteError, ModelError, StorageUnavailableError
+from foretaste.errors import ForetasteError, StorageUnavailableError
 from foretaste.events import Event
 from foretaste.logs import get_logger
 from foretaste.monitoring import Metrics
 from foretaste.serving.answers import Answer
 from foretaste.serving.config import PipelineConfig, parse_pipeline
+from foretaste.serving.live.baselines import Baselines, Provisional
 from foretaste.serving.live.bundle import Bundle, empty_bundle, load
 from foretaste.serving.live.catalogue import Catalogue, changes
+from foretaste.serving.live.making import LiveMaker
 from foretaste.serving.live.rollout import Rollout
 from foretaste.serving.live.rollout_state import RolloutState, Step
 from foretaste.serving.live.serving import Arm, Live
-from foretaste.serving.live.steering import SteeringReader
 from foretaste.serving.live.trials import Make, MakeAside, Trials
 from foretaste.serving.live.warming import warm_up
-from foretaste.serving.pipeline import Parts, Pipeline
+from foretaste.serving.pipeline import Parts
 from foretaste.storage.artifacts import Artifacts
 from foretaste.storage.records import Records
 
@@ -32,10 +33,7 @@ POLL_S = 0.1
 """How often the live version and the catalogue are looked up when no request brings word of a change."""
 RETRY_S = 60.0
 """After this time a refused version is tried again."""
-PROVISIONAL_S = 1.0
-"""Least time between two rebuilds of the baselines that serve before the first training."""
 log = get_logger(__name__)
-Provisional = Callable[[PipelineConfig], Awaitable[Bundle]]
 
 
 @dataclass(frozen=True)
@@ -72,11 +70,7 @@ class LiveModels:
         self._records, self._artifacts, self._metrics, self._executor = records, artifacts, metrics, executor
         self._config = pipeline
         self._own_pipeline = use_own_pipeline
-        self._min_history = min_history
-        self._parts = parts
-        self._provisional = provisional
-        self._counted_events = -1
-        self._rebuild_after = 0.0
+        self._baselines = Baselines(records, pipeline, provisional) if provisional is not None else None
         self._lock = asyncio.Lock()
         self._items_lock = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -87,9 +81,8 @@ class LiveModels:
         self.rollout = Rollout(records, artifacts, metrics=metrics, config=pipeline.rollout)
         self._trials = Trials(self.rollout)
         bundle = empty_bundle()
-        self._steering = SteeringReader(records)
-        self._steering_lock = asyncio.Lock()
-        self._current = self._made(bundle, Catalogue(bundle.items), pipeline)
+        self._maker = LiveMaker(records, min_history=min_history, parts=parts)
+        self._current = self._maker.made(bundle, Catalogue(bundle.items), pipeline)
         self._candidate: Live | None = None
         self._kept: Live | None = None
         self.refused: Refusal | None = None
@@ -109,30 +102,19 @@ class LiveModels:
         """The loaded version that is being rolled out."""
         return self._candidate
 
-    def _made(self, bundle: Bundle, catalogue: Catalogue, described: PipelineConfig) -> Live:
-        steering = self._steering.current
-        pipeline = Pipeline(steering.over(described), min_history=self._min_history, parts=self._parts)
-        return Live(bundle, catalogue, pipeline, described, steering)
-
-    def _steered(self, live: Live) -> Live:
-        """``live`` with the rules and scenarios of now."""
-        if live.steering is self._steering.current:
-            return live
-        return self._made(live.bundle, live.catalogue, live.described)
-
     async def steer(self, shared: int) -> None:
         """Serve by the rules and scenarios as they stood at this counter of shared values, or later.
 
         What cannot be read, or is wrong, is logged and tried again; the rules before stay.
         """
-        if not self._steering.is_behind(shared):
+        if not self._maker.is_behind(shared):
             return
-        async with self._steering_lock, self._reporting("rules"):
-            if not (self._steering.is_behind(shared) and await self._steering.read(shared)):
+        async with self._reporting("rules"):
+            if not await self._maker.catch_up(shared):
                 return
-            self._current = self._steered(self._current)
-            self._candidate = None if self._candidate is None else self._steered(self._candidate)
-            self._kept = None if self._kept is None else self._steered(self._kept)
+            self._current = self._maker.steered(self._current)
+            self._candidate = None if self._candidate is None else self._maker.steered(self._candidate)
+            self._kept = None if self._kept is None else self._maker.steered(self._kept)
             self.generation += 1
 
     async def start(self) -> None:
@@ -185,15 +167,7 @@ class LiveModels:
 
     def arms(self, user_ids: Sequence[str | None]) -> list[tuple[Arm, list[int]]]:
         """A batch divided by what answers: each arm with the places of its users."""
-        usual, candidate = Arm(self._current), self._candidate
-        if candidate is None:
-            return [(usual, list(range(len(user_ids))))]
-        inside = [self._trials.is_in_canary(user_id) for user_id in user_ids]
-        divided = (
-            (usual, [place for place, is_in in enumerate(inside) if not is_in]),
-            (self._trials.canary(candidate), [place for place, is_in in enumerate(inside) if is_in]),
-        )
-        return [(arm, places) for arm, places in divided if places]
+        return self._trials.arms(self._current, self._candidate, user_ids)
 
     async def answer(self, arm: Arm, n: int, make: Make) -> list[Answer]:
         """The ``n`` lists of one arm; when a canary fails or is late, those of the version that serves the others."""
@@ -313,7 +287,7 @@ class LiveModels:
         wanted, serving = state.live, self._current.bundle.version
         if wanted is None:
             if serving is None:
-                await self._rebuild_provisional()
+                await self._serve_baselines()
         elif wanted != serving and not self._is_refused(wanted):
             live = await self._accepted(wanted)
             if live is not None:
@@ -378,7 +352,7 @@ class LiveModels:
 
         def prepare() -> Live:
             bundle = load(folder, described)
-            live = self._made(bundle, _catalogue_for(catalogue, bundle), config)
+            live = self._maker.made(bundle, _catalogue_for(catalogue, bundle), config)
             warm_up(live)
             return live
 
@@ -389,7 +363,7 @@ class LiveModels:
         while live.catalogue.version != self._current.catalogue.version:
             catalogue = await self._in_loader(partial(_catalogue_for, self._current.catalogue, live.bundle))
             live = replace(live, catalogue=catalogue)
-        return self._steered(live)
+        return self._maker.steered(live)
 
     async def _in_loader(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
@@ -411,23 +385,12 @@ class LiveModels:
             self._metrics.set_model(live.bundle.version, time.time())
             log.info("model_live", version=live.bundle.version, models=sorted(live.bundle.models))
 
-    async def _rebuild_provisional(self) -> None:
-        """Before the first training: baselines over the events that are there, built again when more have come."""
-        if self._provisional is None or time.monotonic() < self._rebuild_after:
-            return
-        count = await self._records.count("event")
-        if count in {self._counted_events, 0}:
-            return
-        start = time.monotonic()
-        try:
-            bundle = await self._provisional(self._config)
-        except ModelError as exc:
-            log.warning("baselines_failed", error=str(exc))
-            return
-        self._counted_events = count
-        self._rebuild_after = time.monotonic() + max(PROVISIONAL_S, 10 * (time.monotonic() - start))
-        fitting = await self._in_loader(partial(_catalogue_for, self._current.catalogue, bundle))
-        self.adopt(await self._fitted(self._made(bundle, fitting, self._current.described)))
+    async def _serve_baselines(self) -> None:
+        """Before the first training: baselines over the events that are there."""
+        bundle = await self._baselines.newer() if self._baselines is not None else None
+        if bundle is not None:
+            fitting = await self._in_loader(partial(_catalogue_for, self._current.catalogue, bundle))
+            self.adopt(await self._fitted(self._maker.made(bundle, fitting, self._current.described)))
 
 
 def _catalogue_for(catalogue: Catalogue, bundle: Bundle) -> Catalogue:

@@ -75,6 +75,20 @@ class Trials:
         """The arm of those users."""
         return Arm(candidate, f"canary:{candidate.bundle.version}", self._threads())
 
+    def arms(
+        self, current: Live, candidate: Live | None, user_ids: Sequence[str | None]
+    ) -> list[tuple[Arm, list[int]]]:
+        """A batch divided by what answers: each arm with the places of its users."""
+        usual = Arm(current)
+        if candidate is None:
+            return [(usual, list(range(len(user_ids))))]
+        inside = [self.is_in_canary(user_id) for user_id in user_ids]
+        divided = (
+            (usual, [place for place, is_in in enumerate(inside) if not is_in]),
+            (self.canary(candidate), [place for place, is_in in enumerate(inside) if is_in]),
+        )
+        return [(arm, places) for arm, places in divided if places]
+
     async def attempt(self, arm: Arm, n: int, make: Make) -> list[Answer] | None:
         """The lists of the canary; None when they failed or were not there in time, which is counted."""
         trial = self._trial
