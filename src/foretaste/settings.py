@@ -216,7 +216,7 @@ def load_settings(**overrides: object) -> Settings:
         for error in exc.errors():
             variable = str(error["loc"][0]).upper() if error["loc"] else "settings"
             shown = "…" if variable in _MAY_HOLD_SECRETS else repr(error["input"])
-            lines.append(f"{variable} = {shown}: {error['msg']}")
+            lines.append(f"{variable} = {shown}: {error['msg'].removeprefix('Value error, ')}")
         raise ConfigurationError("; ".join(lines), hint="correct the environment or the .env file") from exc
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigurationError(f"the .env file cannot be read: {exc}", hint="save it as UTF-8 text") from exc

@@ -89,5 +89,5 @@ def _show_effects(effects: "list[RuleEffect]", *, as_json: bool) -> None:
     if as_json:
         print_json([asdict(effect) for effect in effects])
         return
-    rows = [(one.name, one.kind, "" if one.items is None else one.items) for one in effects]
-    print_table(["rule", "kind", "items"], rows)
+    rows = [(one.name, one.kind, "" if one.items is None else one.items, ", ".join(one.unknown)) for one in effects]
+    print_table(["rule", "kind", "items", "no item has"], rows)

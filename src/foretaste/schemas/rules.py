@@ -44,6 +44,8 @@ class RuleEffectBody(Body):
     kind: str
     items: int | None
     """How many it hides, boosts or pins; null for kinds that depend on a user or a list."""
+    unknown: list[str]
+    """Attributes that it names and no item has: perhaps misspelt."""
 
 
 class RulesSet(Body):

@@ -265,7 +265,9 @@ class PipelineConfig(_Part):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-def parse_pipeline(values: Mapping[str, Any], *, origin: str = "pipeline") -> PipelineConfig:
+def parse_pipeline(
+    values: Mapping[str, Any], *, origin: str = "pipeline", hint: str = "correct the pipeline file"
+) -> PipelineConfig:
     """A checked pipeline from decoded TOML or JSON.
 
     Raises:
@@ -277,12 +279,12 @@ def parse_pipeline(values: Mapping[str, Any], *, origin: str = "pipeline") -> Pi
         raise RuleError(f"{origin}: {exc.message}", hint=exc.hint, details=exc.details) from exc
     except ValidationError as exc:
         first = exc.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
+        place = ".".join(map(str, first["loc"]))
         shown = repr(first["input"])
-        value = f" = {shown}" if len(shown) <= 80 and first["loc"] else ""
+        said = f"{place} = {shown}: " if place and len(shown) <= 80 else f"{place}: " if place else ""
         raise ConfigurationError(
-            f"{origin}: {place}{value}: {first['msg'].removeprefix('Value error, ')}",
-            hint="correct the pipeline file",
+            f"{origin}: {said}{first['msg'].removeprefix('Value error, ')}",
+            hint=hint,
         ) from exc
 
 

@@ -32,7 +32,7 @@ async def test_a_rule_holds_for_the_next_list_though_the_one_before_is_kept(clie
     assert await items_of(client) == before
     answer = await put(client, {"kind": "hide", "name": "recall", "items": [before[0]]})
     assert answer.status_code == 200
-    assert answer.json()["effects"] == [{"name": "recall", "kind": "hide", "items": 1}]
+    assert answer.json()["effects"] == [{"name": "recall", "kind": "hide", "items": 1, "unknown": []}]
     after = await items_of(client)
     assert len(after) == 5
     assert before[0] not in after
@@ -160,3 +160,25 @@ async def test_checking_says_what_each_rule_does_and_sets_nothing(client):
     answer = await client.post("/api/v1/rules/check", json={"rules": rules})
     assert [one["items"] for one in answer.json()["effects"]] == [24, None]
     assert (await client.get("/api/v1/rules")).json() == {"rules": [], "version": 0, "pipeline_rules": []}
+
+
+async def test_attributes_that_no_item_has_are_named(client):
+    rules = [
+        {"kind": "filter", "name": "a", "deny": 'item.prise > 3 and item.id != "p-000" and item.price > 0'},
+        {"kind": "cap", "name": "b", "attribute": "saler", "most": 2},
+    ]
+    answer = await client.post("/api/v1/rules/check", json={"rules": rules})
+    assert [one["unknown"] for one in answer.json()["effects"]] == [["prise"], ["saler"]]
+
+
+async def test_a_wrong_scenario_is_called_by_its_name(client):
+    answer = await client.put("/api/v1/scenarios/home", json={"k": 3})
+    error = answer.json()["error"]
+    assert error["message"].startswith("scenario 'home': scenarios.home.k = 3: ")
+    assert "pipeline file" not in error["hint"]
+
+
+async def test_a_wrong_value_is_said_in_words_of_the_rules(client):
+    answer = await put(client, {"kind": "boost", "name": "a", "factor": -1})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"].startswith("rules[0] ('a'), factor = -1: ")

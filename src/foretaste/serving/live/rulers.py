@@ -9,7 +9,7 @@ from foretaste.errors import ConfigurationError, NotFoundError
 from foretaste.serving.live.models import LiveModels
 from foretaste.serving.live.steering import RULES, SCENARIOS, Steering, with_scenario
 from foretaste.serving.rules import CompiledRules, RuleSet
-from foretaste.serving.rules.config import kind_of
+from foretaste.serving.rules.config import attributes_of, kind_of
 from foretaste.storage.records import Records
 
 MAX_SCENARIOS = 100
@@ -24,6 +24,8 @@ class RuleEffect:
     kind: str
     items: int | None
     """How many it hides, boosts or pins; None for kinds that depend on a user or a list."""
+    unknown: tuple[str, ...] = ()
+    """Attributes that it names and no item has: perhaps misspelt."""
 
 
 class Rulers:
@@ -54,7 +56,16 @@ class Rulers:
             raise problem
         now = time.time()
         hits = [(rule, compiled.hits(rule, now=now)) for rule in rules.rules]
-        return [RuleEffect(rule.name, kind_of(rule), None if hit is None else int(hit.sum())) for rule, hit in hits]
+        known = {"id", *compiled.catalogue.columns}
+        return [
+            RuleEffect(
+                rule.name,
+                kind_of(rule),
+                None if hit is None else int(hit.sum()),
+                tuple(sorted(attributes_of(rule) - known)),
+            )
+            for rule, hit in hits
+        ]
 
     async def put_rules(self, values: Any, *, expected_version: int | None = None) -> tuple[int, list[RuleEffect]]:
         """Replace all of the shop's rules; returns the new version, and what they do.

@@ -53,7 +53,9 @@ def with_scenario(config: PipelineConfig, name: str, scenario: Mapping[str, Any]
     """
     values = config.dump()
     values["scenarios"] = {**values.get("scenarios", {}), name: dict(scenario)}
-    return parse_pipeline(values, origin="scenario")
+    return parse_pipeline(
+        values, origin=f"scenario {name!r}", hint="correct the scenario, or the models of the pipeline"
+    )
 
 
 class SteeringReader:

@@ -220,6 +220,8 @@ POLICIES: tuple[Rule, ...] = (
 """What holds in the scenarios for which a shop has written no rule of the kind; one with ``enabled = false`` turns it
 off.
 """
+_BRANCHES = frozenset({"constrained-float", "constrained-str", "float", "str"})
+"""How pydantic names the kinds of value that a field may have; nobody who writes rules knows them."""
 _TAKEN = frozenset(policy.name for policy in POLICIES)
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyRule)
 
@@ -299,6 +301,16 @@ def expression(rule: Rule, field: str, text: str) -> Node:
         raise _of_rule(rule, field, exc) from exc
 
 
+def attributes_of(rule: Rule) -> frozenset[str]:
+    """The item's attributes that a rule names; those that policies look for by default are not among them.
+
+    Raises:
+        RuleError: an expression that is none.
+    """
+    named = {rule.attribute} if isinstance(rule, CapRule) else set[str]()
+    return frozenset(named).union(*(expression(rule, field, text).attributes for field, _, text in rule.expressions()))
+
+
 def problems_of(rule: Rule, columns: Mapping[str, Any] | None = None) -> list[RuleError]:
     """What cannot work in the expressions of a rule, as far as the columns tell."""
     found: list[RuleError] = []
@@ -323,7 +335,7 @@ def _parsed(place: int, value: object) -> Rule:
         first = exc.errors(include_url=False)[0]
         name = value.get("name") if isinstance(value, Mapping) else None
         where = f"rules[{place}]" + (f" ({str(name)[:60]!r})" if name else "")
-        field = ".".join(str(part) for part in first["loc"][1:])
+        field = ".".join(str(part) for part in first["loc"][1:] if part not in _BRANCHES)
         shown = repr(first["input"])
         said = f", {field} = {shown}" if field and len(shown) <= 80 else f", {field}" if field else ""
         raise RuleError(
@@ -351,6 +363,7 @@ __all__ = [
     "Rule",
     "RuleSet",
     "StockRule",
+    "attributes_of",
     "expression",
     "problems_of",
 ]
