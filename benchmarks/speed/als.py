@@ -1,8 +1,7 @@
 """Implicit ALS to equal loss: ours against implicit's conjugate-gradient solver, same threads, one run.
 
 implicit runs its 15 iterations; the exact loss that it reaches is the target, computed by one function for both. Ours
-is
-timed until its loss is at most that (the number of epochs is found beforehand; computing the loss is not timed for
+is timed until its loss is at most that (the number of epochs is found beforehand; computing the loss is not timed for
 either).
 A second row gives implicit our start, so that what the start alone saves can be told from what the solver saves.
 """

@@ -28,12 +28,19 @@ class SVD:
 
 
 def randomized_svd(
-    matrix: sparse.csr_array, k: int, *, oversampling: int = 16, iterations: int = 4, seed: int = 0
+    matrix: sparse.csr_array,
+    k: int,
+    *,
+    oversampling: int = 16,
+    iterations: int = 4,
+    seed: int = 0,
+    start: Floats | None = None,
 ) -> SVD:
     """The ``k`` largest singular values of ``matrix`` (U, I) with their vectors.
 
     Fewer come back where the matrix has a lower rank (to float32). In each right vector the entry of largest size is
-    positive, so that the signs do not depend on the seed.
+    positive, so that the signs do not depend on the seed. ``start`` (I, n) is a block to begin with instead of
+    k + ``oversampling`` columns of normally distributed numbers.
 
     Source: Halko, Martinsson, Tropp 2011, doi:10.1137/090771806, algorithms 4.4 and 5.1: a random start of
     k + ``oversampling`` columns, ``iterations`` products with AᵀA (each brings the space nearer to the largest
@@ -46,17 +53,19 @@ def randomized_svd(
         ModelTrainingError: it does not fit in memory.
     """
     n_rows, n_columns = matrix.shape
-    width = min(k + oversampling, n_rows, n_columns)
+    width = min(k + oversampling if start is None else start.shape[1], n_rows, n_columns)
     k = min(k, width)
     check_fits(_COPIES * 4 * max(n_rows, n_columns) * width, f"a decomposition of {k} vectors", hint="lower n_factors")
     transposed = sparse.csr_array(matrix.T.tocsr())
     with blas_threads(n_threads()):
-        block = np.random.default_rng(seed).standard_normal((n_columns, width), dtype=np.float32)
+        block = start
+        if block is None:
+            block = np.random.default_rng(seed).standard_normal((n_columns, width), dtype=np.float32)
         for _ in range(iterations):
             block = _normalized(times(transposed, _normalized(times(matrix, block))))
-        basis = orthonormal(orthonormal(times(matrix, block)))  # (U, width); the second time removes rounding
+        basis = _orthonormal(_orthonormal(times(matrix, block)))  # (U, width); the second time removes rounding
         projected = times(transposed, basis)  # (I, width) = V diag(values) Wᵀ
-        squares, turn = np.linalg.eigh(gram(projected))
+        squares, turn = np.linalg.eigh(_gram(projected))
         values = np.sqrt(np.maximum(squares[::-1], 0.0))
         noise = 10 * np.sqrt(max(matrix.shape)) * np.finfo(np.float32).eps  # of float32 sums, relative
         k = min(k, int((values > noise * values.max(initial=0.0)).sum()))
@@ -73,17 +82,17 @@ def _normalized(block: Floats) -> Floats:
     return np.asarray(linalg.lu(_finite(block), permute_l=True, check_finite=False)[0], np.float32)
 
 
-def orthonormal(block: Floats) -> Floats:
+def _orthonormal(block: Floats) -> Floats:
     """Orthonormal columns that span the same space, by the eigenvectors of the Gram matrix: a fifth of a QR's time.
 
     Directions that are only rounding are left out. The columns are orthonormal to float32 times the condition.
     """
-    squares, turn = np.linalg.eigh(gram(_finite(block)))
+    squares, turn = np.linalg.eigh(_gram(_finite(block)))
     kept = squares > np.finfo(np.float64).eps * len(squares) * squares.max(initial=0.0)
     return np.asarray(block @ (turn[:, kept] / np.sqrt(squares[kept])).astype(np.float32))
 
 
-def gram(block: Floats) -> npt.NDArray[np.float64]:
+def _gram(block: Floats) -> npt.NDArray[np.float64]:
     """blockᵀ block, summed in float64."""
     total = np.zeros((block.shape[1], block.shape[1]))
     for start in range(0, len(block), _GRAM_ROWS):

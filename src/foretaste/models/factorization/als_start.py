@@ -1,11 +1,10 @@
-"""Where alternating least squares begins: near the solution, at the singular vectors of the observed pairs."""
+"""Where alternating least squares begins: near the solution, close to the singular vectors of the observed pairs."""
 
 import numpy as np
 from scipy import sparse
 
 from foretaste.models.factorization.als_solver import Floats
-from foretaste.models.spectral import gram, orthonormal, times
-from foretaste.models.threads import blas_threads, n_threads
+from foretaste.models.spectral import randomized_svd, times
 
 _NOISE = 0.1
 
@@ -21,17 +20,12 @@ def spectral_start(matrix: sparse.csr_array, n_factors: int, *, seed: int = 0) -
     """
     users = np.zeros((matrix.shape[0], n_factors), np.float32)
     items = random_start(matrix, n_factors, seed=seed)
-    transposed = sparse.csr_array(matrix.T.tocsr())
     width = min(n_factors, *matrix.shape)
     noise = np.random.default_rng(seed).standard_normal((matrix.shape[1], width), dtype=np.float32)
-    with blas_threads(n_threads()):
-        basis = orthonormal(orthonormal(times(transposed, times(matrix, noise))))  # twice: removes rounding
-        projected = times(matrix, basis)  # (U, width)
-        squares, turn = np.linalg.eigh(gram(projected))
-        kept = squares > np.finfo(np.float32).eps * squares.max(initial=0.0)
-        roots = squares[kept] ** 0.25
-        users[:, : len(roots)] = projected @ (turn[:, kept] / roots).astype(np.float32)
-        items[:, : len(roots)] = basis @ (turn[:, kept] * roots).astype(np.float32)
+    transposed = sparse.csr_array(matrix.T.tocsr())
+    found = randomized_svd(transposed, width, iterations=0, start=times(matrix, noise))
+    k, roots = len(found.values), np.sqrt(found.values)
+    users[:, :k], items[:, :k] = found.right * roots, found.left * roots
     return users, items
 
 

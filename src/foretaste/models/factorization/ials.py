@@ -44,8 +44,8 @@ class ImplicitALSConfig(ModelConfig):
     over_relaxation: bool = True
     """Go beyond each solution by up to a half: fewer epochs for the same loss."""
     start: Literal["spectral", "random"] = "spectral"
-    """At the singular vectors of the observed pairs (a third to a half of the epochs for the same loss), or at noise
-    that grows with popularity."""
+    """Close to the singular vectors of the observed pairs (fewer epochs for the same loss), or at noise that grows with
+    popularity."""
     values: Literal["binary", "weight"] = "binary"
     """Every interaction counts the same, or by its weight."""
     tolerance: NonNegativeFloat = 0.0
@@ -61,16 +61,12 @@ class ImplicitALS(Recommender):
     """Matrix factorisation of implicit feedback over all user-item pairs, seen or not.
 
     Minimises Σ c_ui (p_ui - x_uᵀy_i)² + Σ λ_u‖x_u‖² + Σ λ_i‖y_i‖² with p = 1 and c = 1 + α·w where observed, p = 0
-    and c = 1
-    elsewhere, and λ_u = λ·(Σ_i c_ui)^ν.
+    and c = 1 elsewhere, and λ_u = λ·(Σ_i c_ui)^ν.
 
     Source: Hu, Koren, Volinsky 2008 (the loss); Rendle et al. 2021, arXiv:2110.14037 (λ scaled by frequency, and how
-    much it
-    matters). Differs: rows are solved by two conjugate-gradient steps in the eigenbasis of the other side's Gram
-    matrix,
-    where the dense part of the system is diagonal and serves as preconditioner; steps are over-relaxed (0 < ω < 2
-    cannot raise
-    the loss of a half-step); the start is a rough singular value decomposition.
+    much it matters). Differs: rows are solved by two conjugate-gradient steps in the eigenbasis of the other side's
+    Gram matrix, where the dense part of the system is diagonal and serves as preconditioner; steps are over-relaxed
+    (0 < ω < 2 cannot raise the loss of a half-step); the start is a rough singular value decomposition.
     Cost: O(steps·nnz·F + (U + I)·F²) an epoch; keeps 4·(U + I)·F bytes, about twice that while fitting.
     """
 
