@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from foretaste.schemas.common import Body
 
-ScopeName = Literal["events", "read", "write", "admin"]
+Scope = Literal["events", "read", "write", "admin"]
 
 
 class KeyRequest(Body):
@@ -18,7 +18,7 @@ class KeyRequest(Body):
 
     name: Annotated[str, Field(min_length=1, max_length=100, examples=["shop"])]
     """For people; no two valid keys have the same."""
-    scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=4)]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)]
     """``events``: only post interactions. ``read``: lists and records. ``write``: also events, users, items.
     ``admin``: everything."""
     ttl_s: Annotated[float | None, Field(ge=1, le=1e9)] = None

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from foretaste.errors import ConfigurationError
+from foretaste.schemas.access import Scope
 
-Scope = Literal["events", "read", "write", "admin"]
 SCOPES: tuple[str, ...] = get_args(Scope)
 """``events``: only post interactions (for keys that stand in web pages). ``read``: lists and records. ``write``: also
 events, users and items. ``admin``: also models, keys, rules and settings."""
