@@ -20,7 +20,7 @@ from foretaste.models.partitioned_index import PartitionedIndex, Retrieval, fact
 from foretaste.models.reasons import to_history
 from foretaste.models.threads import blas_threads, n_threads
 
-_RELAXATION = (1.0, 1.3, 1.4, 1.5)
+_RELAXATION = (1.0, 1.3, 1.5, 1.6, 1.7)
 _FEW_FACTORS = 256
 _EXAMPLES = 512
 """Users whose lists say how far an approximate search must look."""
@@ -42,7 +42,7 @@ class ImplicitALSConfig(ModelConfig):
     cg_steps: PositiveInt = 2
     """Conjugate-gradient steps of an update."""
     over_relaxation: bool = True
-    """Go beyond each solution by up to a half: fewer epochs for the same loss."""
+    """Go beyond each solution, by up to seven tenths: fewer epochs for the same loss."""
     start: Literal["spectral", "random"] = "spectral"
     """Close to the singular vectors of the observed pairs (fewer epochs for the same loss), or at noise that grows with
     popularity."""
