@@ -20,7 +20,13 @@ def parser() -> argparse.ArgumentParser:
         "names", nargs="*", metavar="NAME", help="data sets (accuracy) or benchmarks (speed, serving); default all"
     )
     made.add_argument("--data", type=Path, metavar="DIR", help="folder of public data sets")
-    made.add_argument("--only", action="append", default=[], metavar="DATA/MODEL", help="only this row (repeatable)")
+    made.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this: DATA/MODEL (accuracy), or a benchmark like NAME (speed, serving); repeatable",
+    )
     made.add_argument("--json", action="store_true", help="a line of JSON for each result, as soon as it is there")
     made.add_argument("--quick", action="store_true", help="smaller work, to see that all runs; never saved")
     made.add_argument("--tune", action="store_true", help="accuracy: search for the settings anew and print them")
@@ -50,16 +56,14 @@ def rows_of(options: argparse.Namespace) -> Iterator[dict[str, object]]:
         from benchmarks import accuracy
 
         yield from accuracy.run(options.names, data=options.data, only=options.only, quick=options.quick)
-    elif options.only:
-        raise ConfigurationError("--only is for accuracy", hint="name the benchmarks instead")
     elif options.group == "speed":
         from benchmarks import speed
 
-        yield from speed.run(options.names, data=options.data, quick=options.quick)
+        yield from speed.run([*options.names, *options.only], data=options.data, quick=options.quick)
     else:
         from benchmarks import serving
 
-        yield from serving.run(options.names, data=options.data, quick=options.quick)
+        yield from serving.run([*options.names, *options.only], data=options.data, quick=options.quick)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

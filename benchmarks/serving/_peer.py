@@ -117,7 +117,7 @@ def peer_server(plan: CorePlan, user_ids: Sequence[str], *, k: int = 10) -> Iter
                 stdin=subprocess.DEVNULL,
             )
         url = f"http://127.0.0.1:{port}"
-        _wait(f"{url}/recommendations/user/{user_ids[0]}", process)
+        wait_for(f"{url}/recommendations/user/{user_ids[0]}", process)
         assert redis.process is not None
         with on_cores(plan.load):
             yield Peer(url, Clock(process.pid, redis.process.pid), redis)
@@ -128,7 +128,7 @@ def peer_server(plan: CorePlan, user_ids: Sequence[str], *, k: int = 10) -> Iter
         context.__exit__(None, None, None)
 
 
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
