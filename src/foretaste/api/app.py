@@ -11,7 +11,18 @@ from foretaste.api.auth import Gate
 from foretaste.api.hot import Hot, HotMiddleware
 from foretaste.api.middleware import RequestMiddleware
 from foretaste.api.policy import Policy
-from foretaste.api.routes import access, interactions, models, recommendations, records, rules, service, sessions, shop
+from foretaste.api.routes import (
+    access,
+    interactions,
+    models,
+    onboarding,
+    recommendations,
+    records,
+    rules,
+    service,
+    sessions,
+    shop,
+)
 from foretaste.serving.bootstrap import open_engine
 from foretaste.serving.engine import Engine
 from foretaste.settings import Settings, load_settings
@@ -68,6 +79,7 @@ def create_app(source: Engine | Settings | None = None, *, policy: Policy | None
         shop.router,
         recommendations.router,
         interactions.router,
+        onboarding.router,
         records.users,
         records.items,
         rules.router,

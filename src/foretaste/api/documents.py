@@ -18,6 +18,7 @@ from foretaste.schemas import (
     ItemRecord,
     KeyRequest,
     MergeRequest,
+    OnboardingAnswers,
     PromoteRequest,
     RollbackRequest,
     RulesRequest,
@@ -37,6 +38,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     ItemFields,
     ItemRecord,
     MergeRequest,
+    OnboardingAnswers,
     KeyRequest,
     PromoteRequest,
     RollbackRequest,
@@ -75,6 +77,7 @@ _GATE = (401, 403, 429, 431)
 _TAGS = [
     {"name": "recommendations", "description": "Lists for users, visits and items, and lists for everybody."},
     {"name": "sessions", "description": "Lists for visits of people who are not signed in."},
+    {"name": "onboarding", "description": "What newcomers are asked, and what they answer."},
     {"name": "shop", "description": "The short form that shop pages read."},
     {"name": "interactions", "description": "What people do. Answered after it is durable."},
     {"name": "users", "description": "Users and their attributes."},

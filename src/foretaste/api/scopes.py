@@ -9,6 +9,7 @@ _AREAS: Mapping[str, Mapping[str, str]] = {
     "interactions": {"POST": "events"},
     "users": _RECORDS,
     "items": _RECORDS,
+    "onboarding": {"GET": "read", "POST": "write"},
 }
 """By the part of the path that follows ``/api/v1/``, and the method."""
 ADMIN = "admin"

@@ -12,6 +12,8 @@ INTERACTION = "interaction"
 READ = "read"
 LIKE = "like"
 DISLIKE = "dislike"
+NOT_KNOWN = "not_known"
+"""Somebody was asked about an item and does not know it: no sign, and no reason to leave the item out."""
 
 
 class ActionWeights(BaseModel):
@@ -52,6 +54,7 @@ class ActionWeights(BaseModel):
     unfollow: Weight = 0.0
     remove_from_cart: Weight = 0.0
     return_: Weight = Field(default=0.0, alias="return")
+    not_known: Weight = 0.0
 
     def table(self) -> dict[str, float]:
         """Action name → weight, those given by name included."""

@@ -12,6 +12,7 @@ from foretaste.schemas.admin import (
 )
 from foretaste.schemas.common import BatchResult, Body, ErrorBody, ErrorDetail, RecordResult
 from foretaste.schemas.events import Interaction, InteractionBatch
+from foretaste.schemas.onboarding import OnboardingAnswer, OnboardingAnswers, OnboardingBody, OnboardingStored
 from foretaste.schemas.recommend import (
     HistoryEntry,
     HistoryRequest,
@@ -65,6 +66,10 @@ __all__ = [
     "ModelList",
     "ModelVersionBody",
     "NewKey",
+    "OnboardingAnswer",
+    "OnboardingAnswers",
+    "OnboardingBody",
+    "OnboardingStored",
     "PromoteRequest",
     "Promoted",
     "Recommendations",

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from foretaste.errors import ForetasteError, InvalidRecordError
+from foretaste.errors import ForetasteError, InvalidRecordError, NotFoundError, UnknownItemError, UnknownUserError
 from foretaste.events import Event, check_event, check_id, check_user_id
 from foretaste.logs import get_logger
 from foretaste.monitoring import Metrics
@@ -116,6 +116,13 @@ def checked_record(kind: RecordKind, fields: Any, now: float) -> Record:
     if size > MAX_ATTRIBUTES_BYTES:
         raise InvalidRecordError(f"the attributes take {size} bytes, at most {MAX_ATTRIBUTES_BYTES} are allowed")
     return Record(record_id, attributes, True if is_available is None else is_available, now, now)
+
+
+def unknown_record(kind: RecordKind, record_id: str) -> NotFoundError:
+    """The error that says that there is no such user or item."""
+    if kind == "user":
+        return UnknownUserError(f"user {record_id!r} is unknown", hint="add it with PUT /api/v1/users/{user_id}")
+    return UnknownItemError(f"item {record_id!r} is unknown", hint="add it with PUT /api/v1/items/{item_id}")
 
 
 def _checked_event(record: Any, now: float) -> Event:

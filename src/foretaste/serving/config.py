@@ -15,6 +15,7 @@ from foretaste.data import MAX_K
 from foretaste.errors import ConfigurationError, RuleError
 from foretaste.rerank import RerankStep
 from foretaste.serving.cold.sessions import SessionConfig
+from foretaste.serving.cold.tastes import OnboardingConfig
 from foretaste.serving.live.guards import RolloutConfig
 from foretaste.serving.rules.config import RuleSet
 
@@ -198,6 +199,8 @@ class PipelineConfig(_Part):
     """Fallback chain."""
     session: SessionConfig = SessionConfig()
     """How the events of an anonymous session count."""
+    onboarding: OnboardingConfig = OnboardingConfig()
+    """What newcomers are asked, and until when."""
     rollout: RolloutConfig = RolloutConfig()
     """How a new version comes in, and what sends it back."""
     scenarios: dict[str, ScenarioConfig] = Field(default_factory=dict)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from foretaste.data import Query
-from foretaste.errors import NotFoundError, UnknownItemError, UnknownUserError
 from foretaste.events import check_id, check_user_id, session_user
 from foretaste.monitoring import Metrics
 from foretaste.serving.access import Access, Audit
@@ -16,7 +15,8 @@ from foretaste.serving.answers import Answer, Status, Traced, WriteResult
 from foretaste.serving.asking import clean_history
 from foretaste.serving.cache import Asked, CacheCollector, CachedLists, CacheLimits, SharedLists
 from foretaste.serving.cold.alike import Alike
-from foretaste.serving.collect import record_events, upsert_records
+from foretaste.serving.cold.onboarding import Onboarding
+from foretaste.serving.collect import record_events, unknown_record, upsert_records
 from foretaste.serving.config import Kind, PipelineConfig
 from foretaste.serving.exposures import ExposureLog
 from foretaste.serving.health import status_of
@@ -75,6 +75,8 @@ class Engine:
         self._answering = Answering(records, self._live, metrics=self.metrics, exposures=self.exposures)
         self.rules = Rulers(records, self._live)
         """Rules and scenarios that the shop sets."""
+        self.onboarding = Onboarding(records, self._live, self.metrics)
+        """What newcomers are asked, and what they answer."""
         self.lists = CachedLists(
             records,
             self._make_list,
@@ -217,7 +219,7 @@ class Engine:
             await self._live.refresh_items()
             live = self._live.current
         if item_id not in live.catalogue:
-            raise UnknownItemError(f"item {item_id!r} is unknown", hint="add it with PUT /api/v1/items/{item_id}")
+            raise unknown_record("item", item_id)
         query = self._query(None, k, "similar", None, ())
         return await self._answering.similar(live, item_id, query, explain=explain)
 
@@ -230,7 +232,7 @@ class Engine:
         query = self._query(check_user_id(user_id), k, "similar", None, ())
         found = await self._answering.users_alike(query)
         if found is None:
-            raise _unknown("user", user_id)
+            raise unknown_record("user", user_id)
         return found
 
     async def ranked(
@@ -274,7 +276,7 @@ class Engine:
         """
         record = await self.records.get(kind, check_id(record_id, f"{kind}_id"))
         if record is None:
-            raise _unknown(kind, record_id)
+            raise unknown_record(kind, record_id)
         return record
 
     async def page(self, kind: RecordKind, *, cursor: str | None = None, limit: int = 100) -> Page:
@@ -288,7 +290,7 @@ class Engine:
             UnknownUserError, UnknownItemError: there is none.
         """
         if not await self.records.delete(kind, check_id(record_id, f"{kind}_id")):
-            raise _unknown(kind, record_id)
+            raise unknown_record(kind, record_id)
         if kind == "item":
             await self._live.refresh_items()
 
@@ -392,9 +394,3 @@ class Engine:
             category=asked.category,
             explain=asked.explain,
         )
-
-
-def _unknown(kind: RecordKind, record_id: str) -> NotFoundError:
-    if kind == "user":
-        return UnknownUserError(f"user {record_id!r} is unknown", hint="add it with PUT /api/v1/users/{user_id}")
-    return UnknownItemError(f"item {record_id!r} is unknown", hint="add it with PUT /api/v1/items/{item_id}")

@@ -14,7 +14,7 @@ import polars as pl
 from foretaste.data import Dataset
 from foretaste.data.builder import DatasetBuilder
 from foretaste.data.intake.config import BuildConfig
-from foretaste.data.weights import RATING, READ, normal_action
+from foretaste.data.weights import NOT_KNOWN, RATING, READ, normal_action
 from foretaste.errors import DataError, DataInsufficientError, ModelTrainingError, UnsupportedError
 from foretaste.logs import get_logger
 from foretaste.models import Recommender, create_model, save_bundle
@@ -106,6 +106,7 @@ async def read_training_data(
     newest, done = 0, 0
     async for frame in records.scan_events():
         columns = frame.select("event_id", "user_id", "item_id", "type", "value", "timestamp")
+        columns = columns.filter(pl.col("type") != NOT_KNOWN)
         frames.append(columns.with_columns(pl.col("timestamp").replace(UNKNOWN_TIME, None)))
         newest = int(frame["sequence"][-1])
         done += len(frame)

@@ -8,7 +8,7 @@ from typing import Any
 
 from foretaste.data import Population
 from foretaste.data.intake.config import BuildConfig
-from foretaste.data.weights import INTERACTION, RATING, READ, normal_action
+from foretaste.data.weights import INTERACTION, NOT_KNOWN, RATING, READ, normal_action
 from foretaste.events import Event
 from foretaste.storage.records import Records, UserState
 
@@ -101,14 +101,17 @@ def history_of(
 ) -> History | None:
     """The history that ``events`` (oldest first) make; None when there are none, so that training data count.
 
-    When as many events came as were asked for, older ones of the training data go before them.
+    When as many events came as were asked for, older ones of the training data go before them. That somebody does not
+    know an item is no part of a history.
     """
+    n_events = len(events)
+    events = [event for event in events if event.type != NOT_KNOWN]
     if not events:
         return None
     items = [event.item_id for event in events]
     values = [weights.weight(event) for event in events]
     times = [math.nan if event.timestamp == UNKNOWN_TIME else event.timestamp for event in events]
-    if len(events) >= HISTORY_LIMIT and population is not None and user_id is not None:
+    if n_events >= HISTORY_LIMIT and population is not None and user_id is not None:
         row = population.users.row(user_id)
         if row >= 0:
             own = population.histories.slice(row)
