@@ -142,7 +142,7 @@ class Onboarding:
                     f"user {user_id!r} would have {len(joined)} interests, at most {MAX_INTERESTS} are kept",
                     hint="replace them with PUT /api/v1/users/{user_id}",
                 )
-            fields = {"user_id": user_id, "attributes": {**attributes, INTERESTS: list(joined)}}
+            fields: dict[str, Any] = {"user_id": user_id, "attributes": {**attributes, INTERESTS: list(joined)}}
             if record is not None:
                 fields["is_available"] = record.is_available
             (result,) = await upsert_records(self._records, "user", [fields], self._metrics)

@@ -76,8 +76,8 @@ class TasteGroups:
         own, level = _sampled(population, config)
         likes, dislikes = _opinions(own, level)
         known = np.asarray((likes + dislikes).sum(axis=0)).ravel()
-        rows = np.argsort(-known, kind="stable")[: config.n_candidates]
-        rows = rows[known[rows] > 0].astype(np.int32)
+        order = np.argsort(-known, kind="stable")[: config.n_candidates]
+        rows: Rows = order[known[order] > 0].astype(np.int32)
         group = _clusters(likes, config)
         n_users, n_groups = len(group), int(group.max(initial=0)) + 1
         member = sparse.csr_array((np.ones(n_users), (group, np.arange(n_users))), shape=(n_groups, n_users))

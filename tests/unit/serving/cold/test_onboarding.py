@@ -107,10 +107,11 @@ async def test_it_ends_when_enough_is_known(engine):
         found = await asked(engine, n=1)
         if not found.questions:
             break
-        opinion = "like" if found.questions[0].categories == ("shoes",) else "dislike"
+        opinion = "like" if found.questions[0].categories == ("coffee",) else "dislike"
         await engine.onboarding.answer("newcomer", {found.questions[0].item_id: opinion})
     assert found.questions == ()
-    assert found.likes == 5
+    assert found.likes >= 3
+    assert found.done or found.opinions == 20
 
 
 async def test_rules_hide_items_from_the_questions_too(engine):
