@@ -1,7 +1,8 @@
 """The peer: lists in Redis behind FastAPI, as a user would write it in an afternoon.
 
 The lists are computed beforehand and stored as JSON; the route reads one, and the model of its answer checks and
-documents it. It runs in the same server program as ours (granian) with one worker, its Redis on the server's cores.
+documents it. It runs in the same server program as ours (granian) with as many workers, its Redis on the server's
+cores.
 """
 
 import asyncio
@@ -101,18 +102,18 @@ class Peer:
 
 
 @contextmanager
-def peer_server(plan: CorePlan, user_ids: Sequence[str], *, k: int = 10) -> Iterator[Peer]:
+def peer_server(plan: CorePlan, user_ids: Sequence[str], *, k: int = 10, workers: int = 1) -> Iterator[Peer]:
     """The peer on the server's cores, filled; the block runs on the load's."""
     port = free_port()
     with on_cores(plan.server):
-        context = redis_server()
+        context = redis_server(max_memory_mb=1_000)
         redis = context.__enter__()
     process = None
     try:
         asyncio.run(fill(redis.url, user_ids, k))
         with on_cores(plan.server):
             process = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.serving._peer", str(port)],
+                [sys.executable, "-m", "benchmarks.serving._peer", str(port), str(workers)],
                 env={**os.environ, _REDIS_URL: redis.url},
                 stdin=subprocess.DEVNULL,
             )
@@ -146,6 +147,7 @@ def _main() -> None:
         "benchmarks.serving._peer:create_app",
         address="127.0.0.1",
         port=int(sys.argv[1]),
+        workers=int(sys.argv[2]),
         interface=Interfaces.ASGI,
         factory=True,
         log_enabled=False,

@@ -72,14 +72,14 @@ def has_redis_server() -> bool:
 
 
 @contextmanager
-def redis_server(*, password: str = "") -> Iterator[RedisServer]:
+def redis_server(*, password: str = "", max_memory_mb: int = 256) -> Iterator[RedisServer]:
     """A running Redis, ended with the block.
 
     Raises:
         ServingError: it did not come up.
     """
     with tempfile.TemporaryDirectory(prefix="foretaste-redis-") as folder:
-        server = RedisServer(folder, password=password)
+        server = RedisServer(folder, password=password, max_memory_mb=max_memory_mb)
         server.start()
         try:
             yield server
