@@ -11,7 +11,7 @@ BENCH ?= speed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check format bench docs-check clean
+.PHONY: help demo serve test check format bench load docs-check clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ format: $(DEV) ## format and fix what can be fixed by itself
 bench: $(DEV) ## measure against the peers (BENCH="speed topk" or BENCH="accuracy --data DIR")
 	@$(BIN)/pip install -q -q -c constraints.txt -e '.[bench]'
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+load: $(DEV) ## put a server under load with wrk and locust, and print one table (ARGS="http://127.0.0.1:8000")
+	@$(BIN)/python -m tests.load $(ARGS)
 
 clean: ## remove the environment, caches and demo data
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache htmlcov dist build
