@@ -20,8 +20,10 @@ from foretaste.serving.live.guards import RolloutConfig
 from foretaste.serving.rules.config import RuleSet
 
 DEFAULT_PIPELINE = "shop"
-SOURCE_KINDS = ("catalogue",)
-"""Kinds of sources beside models: ``catalogue`` gives the newest items of the catalogue."""
+PRECOMPUTED = "precomputed"
+SOURCE_KINDS = ("catalogue", PRECOMPUTED)
+"""Kinds of sources beside models: ``catalogue`` gives the newest items of the catalogue, ``precomputed`` what
+``[precompute]`` made in advance."""
 LEAST_POOL = 100
 """Candidates kept by default, or five times the list where that is more."""
 Kind = Literal["popular", "trending", "new"]
@@ -112,6 +114,24 @@ class RankingConfig(_Part):
     """Name of a model of this pipeline."""
 
 
+class PrecomputeConfig(_Part):
+    """Lists that each training makes for everybody in advance; sources of the kind ``precomputed`` give them."""
+
+    sources: tuple[SourceConfig, ...] = ()
+    """Models that give them; empty means those of the pipeline's own sources that are models."""
+    ranking: RankingConfig | None = None
+    """A model that orders them, also one that is too slow for requests."""
+    k: PositiveInt = Field(default=100, le=MAX_K)
+    """Items of a list; 8 bytes each for every user."""
+
+    @model_validator(mode="after")
+    def _are_models(self) -> Self:
+        for source in self.sources:
+            if source.model is None:
+                raise ValueError(f"{source.kind!r} is no model, and only models can give lists in advance")
+        return self
+
+
 class DeadlinesConfig(_Part):
     """How long a request may take. What is late is left out, and the answer says so; evaluation and batch jobs wait.
 
@@ -181,6 +201,8 @@ class PipelineConfig(_Part):
     """Candidate sources; empty means every list comes from the fallback chain."""
     merge: MergeConfig = MergeConfig()
     """How sources are merged."""
+    precompute: PrecomputeConfig | None = None
+    """Lists for everybody, made with each version; None makes none."""
     ranking: RankingConfig | None = None
     """Second stage; None keeps the merged order."""
     rerank: tuple[RerankStep, ...] = ()
@@ -211,6 +233,9 @@ class PipelineConfig(_Part):
         used = [source.model for source in self.sources if source.model is not None]
         used += [*self.similar.models, *(name for name in self.fallback.chain if name not in SOURCE_KINDS)]
         used += [self.ranking.model] if self.ranking else []
+        if self.precompute is not None:
+            used += [source.model for source in self.precompute.sources if source.model is not None]
+            used += [self.precompute.ranking.model] if self.precompute.ranking else []
         for scenario in self.scenarios.values():
             used += [source.model for source in scenario.sources or () if source.model is not None]
             used += [scenario.ranking.model] if scenario.ranking else []
@@ -230,6 +255,16 @@ class PipelineConfig(_Part):
                 what = (source.model, source.kind, source.parameters)
                 if of_label.setdefault(source.name, what) != what:
                     raise ValueError(f"two different sources are both named {source.name!r}: give each a label")
+        return self
+
+    @model_validator(mode="after")
+    def _lists_are_made(self) -> Self:
+        of_scenarios = [source for scenario in self.scenarios.values() for source in scenario.sources or ()]
+        kinds = {*(source.kind for source in (*self.sources, *of_scenarios)), *self.fallback.chain}
+        if self.precompute is None and PRECOMPUTED in kinds:
+            raise ValueError("a source of the kind 'precomputed' needs a part [precompute], which makes its lists")
+        if self.precompute is not None and not (self.precompute.sources or any(s.model for s in self.sources)):
+            raise ValueError("precompute names no sources, and none of the pipeline's is a model")
         return self
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from foretaste.logs import get_logger
 from foretaste.serving.config import PipelineConfig
 from foretaste.serving.live.bundle import bundle_of
 from foretaste.serving.pipeline import Pipeline
+from foretaste.serving.precompute import prepared_lists
 from foretaste.serving.rules import RuleBook, RuleSet
 from foretaste.serving.training import OnStage, fit_models
 from foretaste.storage.artifacts import ModelVersion
@@ -40,6 +42,7 @@ def judge_pipeline(pipeline: PipelineConfig, data: Dataset, on_progress: OnStage
     start = time.monotonic()
     described = ModelVersion("judged", time.time(), tuple(models), pipeline=pipeline.dump())
     bundle = bundle_of(models, described)
+    bundle = replace(bundle, lists=prepared_lists(pipeline, bundle))
     truth_matrix = split.test.matrix("binary")
     users = np.flatnonzero(np.diff(truth_matrix.indptr) > 0)
     if len(users) > MOST_USERS:

@@ -20,12 +20,15 @@ from foretaste.logs import get_logger
 from foretaste.models import Recommender, create_model, save_bundle
 from foretaste.serving.config import ModelSpec, PipelineConfig
 from foretaste.serving.live.bundle import Bundle, bundle_of
+from foretaste.serving.live.prepared import FOLDER
 from foretaste.serving.live.users import UNKNOWN_TIME
+from foretaste.serving.precompute import prepared_lists
 from foretaste.storage.artifacts import Artifacts, ModelVersion, new_version
 from foretaste.storage.records import Record, RecordKind, Records
 
 OnStage = Callable[[str, int, int, float | None], None]
-"""Called with (stage, step, steps, loss or None): stages are ``reading``, ``fitting NAME``, ``judging``, ``saving``."""
+"""Called with (stage, step, steps, loss or None): stages are ``reading``, ``fitting NAME``, ``judging``,
+``precomputing``, ``saving``."""
 _BASELINES = ("popular", "trending", "newest")
 log = get_logger(__name__)
 
@@ -80,7 +83,7 @@ async def train(
     )
     with tempfile.TemporaryDirectory(prefix="foretaste-") as folder:
         report("saving", 0, 1, None)
-        digests = await asyncio.to_thread(save_bundle, models, Path(folder))
+        digests = await asyncio.to_thread(_save, pipeline, models, version, Path(folder), report)
         published = await artifacts.publish(Path(folder), replace(version, digests=digests))
     if promote:
         await artifacts.set_live(published.version)
@@ -187,6 +190,17 @@ async def baselines(records: Records, pipeline: PipelineConfig) -> Bundle:
         raise ModelTrainingError(f"no baseline could be fitted: {exc}") from exc
     described = ModelVersion("baselines", time.time(), tuple(models), pipeline=pipeline.dump(), data=data.measured)
     return replace(bundle_of(models, described), version=None)
+
+
+def _save(
+    pipeline: PipelineConfig, models: dict[str, Recommender], version: ModelVersion, folder: Path, report: OnStage
+) -> dict[str, str]:
+    """Models, and the lists that the pipeline wants in advance, in a folder; their digests."""
+    digests = save_bundle(models, folder)
+    lists = prepared_lists(
+        pipeline, bundle_of(models, version), lambda done, total: report("precomputing", done, total, None)
+    )
+    return digests if lists is None else {**digests, FOLDER: lists.save(folder)}
 
 
 async def _all_records(records: Records, kind: RecordKind) -> list[Record]:

@@ -1,8 +1,17 @@
 import pytest
 
-from foretaste.errors import ConfigurationError, DataInsufficientError, ModelTrainingError, UnknownNameError
+from foretaste.errors import (
+    ConfigurationError,
+    CorruptStateError,
+    DataInsufficientError,
+    ModelTrainingError,
+    UnknownNameError,
+)
+from foretaste.serving.bootstrap import open_engine
 from foretaste.serving.config import load_pipeline, packaged_pipelines, parse_pipeline
 from foretaste.serving.ingest import ingest
+from foretaste.serving.live.bundle import load
+from foretaste.serving.live.prepared import PreparedLists
 from foretaste.serving.training import baselines, fit_models, read_training_data, train
 
 
@@ -98,3 +107,38 @@ def test_every_packaged_pipeline_can_be_trained_and_uses_all_its_models(shop, na
     models, skipped = fit_models(pipeline, shop)
     assert set(models) == set(pipeline.models)
     assert not skipped
+
+
+async def test_lists_made_in_advance_are_published_with_their_models_and_served(settings, stores, pipeline):
+    hybrid = {"precompute": {"k": 15}, "sources": [{"kind": "precomputed"}, {"model": "ease", "k": 15}]}
+    steps = []
+    version = await train(
+        stores.records,
+        stores.artifacts,
+        parse_pipeline({**pipeline.dump(), **hybrid}),
+        on_progress=lambda *step: steps.append(step),
+    )
+    assert set(version.digests) == {"population", "lists", *(f"models/{name}" for name in version.models)}
+    assert ("precomputing", version.data["users"], version.data["users"], None) in steps
+    assert 0.0 <= version.metrics["ndcg@10"] <= 1.0
+    async with open_engine(settings) as engine:
+        answer = await engine.recommend("u-000", k=5, scenario="default")
+        assert not answer.degraded
+        assert "precomputed" in {item.source for item in answer.items}
+        first = answer.items[0].item_id
+        await engine.record_events([{"user_id": "u-000", "item_id": first, "type": "view"}])
+        after = await engine.recommend("u-000", k=5)
+        assert first not in {item.item_id for item in after.items}
+
+
+async def test_lists_that_were_exchanged_are_not_served(stores, pipeline):
+    config = parse_pipeline({**pipeline.dump(), "precompute": {"k": 5}})
+    version = await train(stores.records, stores.artifacts, config, evaluate=False)
+    folder = await stores.artifacts.fetch(version.version)
+    loaded = load(folder, version)
+    assert loaded.lists is not None
+    assert loaded.lists.models == ("ease", "content")
+    loaded.lists.save(folder)  # the same arrays are the same lists
+    PreparedLists(loaded.lists.rows[:, ::-1], loaded.lists.scores, ("ease",)).save(folder)
+    with pytest.raises(CorruptStateError):
+        load(folder, version)

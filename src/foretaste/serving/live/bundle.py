@@ -1,12 +1,13 @@
 """One version of the models, loaded and ready: immutable, and swapped as a whole."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from foretaste.data import Histories, Population, Vocabulary
 from foretaste.models import Recommender, load_bundle
+from foretaste.serving.live.prepared import FOLDER, PreparedLists
 from foretaste.serving.live.users import EventWeights
 from foretaste.storage.artifacts import ModelVersion
 
@@ -23,6 +24,8 @@ class Bundle:
     """How live events are weighted: as the training weighted its own."""
     trained_at: float = 0.0
     info: Mapping[str, Any] = field(default_factory=dict)
+    lists: PreparedLists | None = None
+    """Lists made in advance; None where the training made none."""
 
     @property
     def users(self) -> Vocabulary:
@@ -47,8 +50,12 @@ def load(folder: Path, version: ModelVersion) -> Bundle:
     Raises:
         CorruptStateError: damaged, tampered with or incomplete.
     """
-    models = load_bundle(folder, digests=version.digests or None)
-    return bundle_of(models, version)
+    digests = dict(version.digests)
+    of_lists = digests.pop(FOLDER, None)
+    bundle = bundle_of(load_bundle(folder, digests=digests or None), version)
+    if of_lists is None:
+        return bundle
+    return replace(bundle, lists=PreparedLists.load(folder, bundle.population, sha256=of_lists))
 
 
 def bundle_of(models: Mapping[str, Recommender], version: ModelVersion) -> Bundle:

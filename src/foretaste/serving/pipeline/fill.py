@@ -11,11 +11,13 @@ import numpy.typing as npt
 
 from foretaste.data import MAX_K, RecLists
 from foretaste.serving.answers import Fallback
+from foretaste.serving.config import PRECOMPUTED
 from foretaste.serving.pipeline.batch import Batch, Draft
 from foretaste.serving.pipeline.parts import Mask, Source
 from foretaste.serving.pipeline.sources import CATALOGUE, Sources, placed
 from foretaste.serving.rules import fitting, still_open
 
+_AT_HAND = (PRECOMPUTED, CATALOGUE)
 _LEAST_S = 0.05
 """Time that the chain gets even when all of it is over: a quick fallback is better than none."""
 
@@ -83,7 +85,7 @@ def _ask(
     # what is there already may come again
     longest = max(batch.queries[b].k + int(batch.draft.lengths[b]) for b in short)
     ask = partial(source.recommend, asked, min(MAX_K, longest), allowed=allowed, now=batch.now)
-    if name == CATALOGUE:  # arithmetic on what is in memory; it must not depend on a free thread
+    if name in _AT_HAND:  # arithmetic on what is in memory; it must not depend on a free thread
         lists: RecLists | None = ask()
     else:
         [told] = batch.together("fill", [(name, ask)], least_s=_LEAST_S)

@@ -46,9 +46,9 @@ class Explaining(Protocol):
         ...
 
 
-SourceMaker = Callable[[SourceConfig, Bundle, Catalogue], Source]
-"""Makes the source of one kind for the models and the catalogue of the moment; called when either has changed, so it
-has to be quick."""
+SourceMaker = Callable[[SourceConfig, Bundle, Catalogue], Source | None]
+"""Makes the source of one kind for the models and the catalogue of the moment (None where they have nothing for it);
+called when either has changed, so it has to be quick."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from foretaste.data import Query, RecLists
 from foretaste.rerank import create_reranker
-from foretaste.serving.config import PipelineConfig
+from foretaste.serving.config import PRECOMPUTED, PipelineConfig
 from foretaste.serving.live.bundle import Bundle
 from foretaste.serving.live.catalogue import Catalogue
 from foretaste.serving.live.view import Views
@@ -19,6 +19,7 @@ from foretaste.serving.pipeline.fill import fill
 from foretaste.serving.pipeline.journal import Journal
 from foretaste.serving.pipeline.outcome import Outcome
 from foretaste.serving.pipeline.parts import Mask, Parts
+from foretaste.serving.pipeline.prepared import prepared_source
 from foretaste.serving.pipeline.ranking import rank
 from foretaste.serving.pipeline.rerank import rerank
 from foretaste.serving.pipeline.rules import boost, pin_again, settle
@@ -172,7 +173,8 @@ class Pipeline:
         """The sources made for this bundle and catalogue; several threads may make them at once, the last one stays."""
         found = self._sources
         if found is None or found.bundle is not bundle or found.catalogue is not catalogue:
-            found = self._sources = Sources(self.parts.sources, bundle, catalogue)
+            makers = {PRECOMPUTED: prepared_source, **self.parts.sources}
+            found = self._sources = Sources(makers, bundle, catalogue)
         return found
 
     def _is_warm(self, query: Query, bundle: Bundle) -> bool:
