@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,83 +27,78 @@ CONNECTIONS = 16
 N_USERS, N_ITEMS = 20_000, 20_000
 _TEMPLATES = 64
 _NUMBER = b"@@@@@@@@"
-_ID_LENGTH = 24
-"""Characters of an event's id before the number of its batch."""
 _MARK = b'"id":"'
 
 
 class Batches:
-    """Posts of new events without end, and the numbers of those that were acknowledged.
+    """Posts of new events without end, and which of them were acknowledged.
 
-    Each event has an id as clients make them: random to an index. Those of one batch end with its number.
+    Few users do much, most little (Zipf, exponent 1). Ids of events are random, as clients make them, and those of one
+    batch end with its number; or they have none, and the service makes them.
     """
 
-    def __init__(self, path: str, *, seed: int = 0) -> None:
+    def __init__(self, path: str, *, has_ids: bool = True, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
-        self._path, self._count = path, 0
-        self._templates = [self._template(rng) for _ in range(_TEMPLATES)]
-        self.acknowledged: set[bytes] = set()
+        weights = 1.0 / np.arange(1, N_USERS + 1)
+        self._path, self._count, self._has_ids = path, 0, has_ids
+        users = rng.choice(N_USERS, size=(_TEMPLATES, BATCH), p=weights / weights.sum())
+        self._templates = [self._template(rng, row) for row in users.tolist()]
+        self.acknowledged: list[tuple[str, str]] = []
+        """The ids of the first and the last event of each acknowledged batch."""
 
     def __iter__(self) -> Iterator[bytes]:
         while True:
-            template = self._templates[self._count % _TEMPLATES]
-            yield template.replace(_NUMBER, b"%08d" % self._count)
             self._count += 1
+            yield self._templates[self._count % _TEMPLATES].replace(_NUMBER, b"%08d" % self._count)
 
     def check(self, status: int, body: bytes) -> str | None:
         """Note a batch that was stored."""
         if not body.startswith(b'{"stored":%d' % BATCH):
             return f"{status}: {body[:200]!r}"
-        at = body.find(_MARK)
-        if at >= 0:  # the peer tells no ids
-            at += len(_MARK) + _ID_LENGTH
-            self.acknowledged.add(body[at : at + len(_NUMBER)])
+        if _MARK in body:  # the peer names no ids
+            first, last = (body[at + len(_MARK) :] for at in (body.find(_MARK), body.rfind(_MARK)))
+            self.acknowledged.append((first.partition(b'"')[0].decode(), last.partition(b'"')[0].decode()))
         return None
 
-    def _template(self, rng: np.random.Generator) -> bytes:
+    def _template(self, rng: np.random.Generator, users: Sequence[int]) -> bytes:
         events = [
             {
-                "event_id": rng.bytes(_ID_LENGTH // 2).hex() + _NUMBER.decode(),
-                "user_id": f"u-{rng.integers(N_USERS):06}",
+                "user_id": f"u-{user:06}",
                 "item_id": f"p-{rng.integers(N_ITEMS):06}",
                 "type": "view",
                 "session_id": f"s-{rng.integers(10**9):09}",
             }
-            for _ in range(BATCH)
+            for user in users
         ]
+        if self._has_ids:
+            events = [{"event_id": rng.bytes(12).hex() + _NUMBER.decode(), **event} for event in events]
         return http("POST", self._path, json.dumps(events, separators=(",", ":")).encode())
 
 
 def run(*, data: Path | None, quick: bool) -> Iterator[Row]:
-    """A row for one worker and one for two; needs no data."""
+    """Rows for one worker and two, with ids from the client and from the service; needs no data."""
     seconds = 2.0 if quick else 10.0
     theirs = _of_peer(seconds)
-    for workers in (1, 2):
-        yield _row(workers, seconds, theirs)
+    for workers, has_ids in ((1, False), (1, True), (2, False)):
+        yield _row(workers, has_ids, seconds, theirs)
 
 
-def _row(workers: int, seconds: float, theirs: Load) -> Row:
+def _row(workers: int, has_ids: bool, seconds: float, theirs: Load) -> Row:
     plan = core_plan(workers)
     with tempfile.TemporaryDirectory(prefix="foretaste-bench-") as folder:
         made = home_of(2_000, 2_000)
         home = shutil.copytree(made.foretaste_home, Path(folder, "home"))
         settings = made.model_copy(update={"foretaste_home": home, "workers": workers})
-        batches = Batches("/api/v1/interactions")
+        batches = Batches("/api/v1/interactions", has_ids=has_ids)
         with pinned_server(settings, plan) as server:
             load = _measure(server.url, batches, Clock(server.pid), seconds)
             threading.Timer(1.0, server.kill).start()
-            drive(
-                address_of(server.url),
-                iter(batches),
-                seconds=1.5,
-                connections=CONNECTIONS,
-                check=batches.check,
-                check_every=1,
-            )
+            _drive(server.url, batches, 1.5)
         lost = lost_events(home / "foretaste.db", batches.acknowledged)
+    ids = "ids from the client" if has_ids else "ids from the service"
     return serving_row(
         "durable",
-        f"batches of {BATCH}, {workers} worker{'s'[: workers - 1]}, {CONNECTIONS} connections, {plan.note}",
+        f"batches of {BATCH}, {ids}, {workers} worker{'s'[: workers - 1]}, {CONNECTIONS} connections, {plan.note}",
         load,
         events_per_s=BATCH * load.requests_per_s,
         acknowledged=BATCH * len(batches.acknowledged),
@@ -116,19 +111,16 @@ def _row(workers: int, seconds: float, theirs: Load) -> Row:
     )
 
 
+def _drive(url: str, batches: Batches, seconds: float, clock: Clock | None = None) -> Load:
+    requests, check = iter(batches), batches.check
+    return drive(
+        address_of(url), requests, seconds=seconds, connections=CONNECTIONS, check=check, check_every=1, cpu=clock
+    )
+
+
 def _measure(url: str, batches: Batches, clock: Clock, seconds: float) -> Load:
-    requests = iter(batches)
-    for length in (seconds / 5, seconds):  # the first to warm up
-        load = drive(
-            address_of(url),
-            requests,
-            seconds=length,
-            connections=CONNECTIONS,
-            check=batches.check,
-            check_every=1,
-            cpu=clock,
-        )
-    return load
+    _drive(url, batches, seconds / 5)  # to warm up
+    return _drive(url, batches, seconds, clock)
 
 
 def _of_peer(seconds: float) -> Load:
@@ -145,15 +137,11 @@ def _keep_on_disk(peer: Peer) -> None:
         client.config_set("appendfsync", "always")
 
 
-def lost_events(database: Path, acknowledged: set[bytes]) -> int:
-    """Events of acknowledged batches that are not in the store."""
+def lost_events(database: Path, acknowledged: Sequence[tuple[str, str]]) -> int:
+    """Events of acknowledged batches that are not in the store; a batch is kept whole or not at all."""
     connection = sqlite3.connect(database)
     try:
-        found = connection.execute(
-            "SELECT substr(event_id, ?), count(*) FROM events WHERE length(event_id) = ? GROUP BY 1",
-            (_ID_LENGTH + 1, _ID_LENGTH + len(_NUMBER)),
-        )
-        stored = {number.encode(): count for number, count in found}
+        stored = {event_id for (event_id,) in connection.execute("SELECT event_id FROM events")}
     finally:
         connection.close()
-    return sum(BATCH - stored.get(number, 0) for number in acknowledged)
+    return BATCH * sum(not (first in stored and last in stored) for first, last in acknowledged)

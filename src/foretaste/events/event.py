@@ -2,10 +2,11 @@
 
 import math
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -56,9 +57,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     position: int | None = None
 
 
-def new_event_id() -> str:
-    """A random event id, for a sender that gave none (its retries then count twice)."""
-    return uuid.uuid4().hex
+def new_event_id(now: float | None = None) -> str:
+    """A new event id, for a sender that gave none (its retries then count twice).
+
+    It begins with the time in milliseconds, so that ids made one after the other lie side by side in a store's index
+    (random ones touch a page each), and goes on with 80 random bits, like a UUID of version 7 (RFC 9562).
+    """
+    moment = int(1000.0 * (time.time() if now is None else now))
+    return f"{moment & 0xFFFFFFFFFFFF:012x}{secrets.token_hex(10)}"
 
 
 def parse_timestamp(value: object) -> float:
@@ -112,6 +118,8 @@ def check_id(value: object, field: str) -> str:
     Raises:
         InvalidRecordError: empty, too long, not text or an integer, or with control or other invisible characters.
     """
+    if type(value) is str and len(value) <= MAX_ID_LENGTH and value.isascii() and value.isprintable() and value.strip():
+        return value  # nearly all: none of what follows can be wrong with them
     if isinstance(value, int) and not isinstance(value, bool):
         if value.bit_length() > 3 * MAX_ID_LENGTH:
             raise InvalidRecordError(f"{field} is a number of {value.bit_length()} bits, too long for an id")
@@ -201,10 +209,10 @@ def check_event(record: Mapping[str, Any], *, now: float | None = None) -> Event
     if not isinstance(context, dict):
         raise InvalidRecordError(f"context must be an object, not {type(context).__name__}")
     return Event(
-        event_id=new_event_id() if event_id is None else check_id(event_id, "event_id"),
+        event_id=new_event_id(now) if event_id is None else check_id(event_id, "event_id"),
         user_id=user_id,
         item_id=item_id,
-        type=action.strip().lower().replace(" ", "_").replace("-", "_"),
+        type=_normal(action),
         value=_number(_first(record, "value", "rating"), "value"),
         timestamp=timestamp,
         session_id=None if session_id is None else check_id(session_id, "session_id"),
@@ -212,6 +220,11 @@ def check_event(record: Mapping[str, Any], *, now: float | None = None) -> Event
         recommendation_id=None if recommendation_id is None else check_id(recommendation_id, "recommendation_id"),
         position=_position(record.get("position")),
     )
+
+
+@lru_cache(maxsize=1024)
+def _normal(action: str) -> str:
+    return action.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def _whose(record: Mapping[str, Any]) -> str:
@@ -222,8 +235,9 @@ def _whose(record: Mapping[str, Any]) -> str:
 
 def _first(record: Mapping[str, Any], *names: str) -> Any:
     for name in names:
-        if record.get(name) is not None:
-            return record[name]
+        value = record.get(name)
+        if value is not None:
+            return value
     return None
 
 

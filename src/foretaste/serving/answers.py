@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
+
 Fallback = Literal["none", "cold_user", "new_item", "no_model", "model_error", "store_error", "too_few"]
 
 
@@ -101,9 +103,8 @@ class Traced:
     items: tuple[TracedItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class WriteResult:
-    """What became of one record of a batch."""
+class WriteResult(msgspec.Struct, frozen=True):
+    """What became of one record of a batch; a struct, as it takes a fifth of a dataclass's time to make."""
 
     index: int
     status: Literal["stored", "duplicate", "rejected"]

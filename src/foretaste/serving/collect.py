@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 import orjson
 
 from foretaste.errors import ForetasteError, InvalidRecordError, NotFoundError, UnknownItemError, UnknownUserError
@@ -51,7 +51,7 @@ async def record_events(records: Records, raw: Sequence[Any], metrics: Metrics) 
         raise
     for index, is_new in zip(places, stored, strict=True):
         if not is_new:
-            results[index] = replace(results[index], status="duplicate")
+            results[index] = msgspec.structs.replace(results[index], status="duplicate")
     await _bury(records, letters, metrics)
     metrics.count_records("event", "stored", sum(stored))
     metrics.count_records("event", "duplicate", len(stored) - sum(stored))
@@ -135,7 +135,7 @@ def _checked_event(record: Any, now: float) -> Event:
         event = check_event(record, now=now)
     except (OverflowError, ValueError) as exc:
         raise InvalidRecordError(f"the event has a value that cannot be used: {exc}") from exc
-    size = len(_encoded(event.context, "context"))
+    size = len(_encoded(event.context, "context")) if event.context else 0
     if size > MAX_CONTEXT_BYTES:
         raise InvalidRecordError(f"the context takes {size} bytes, at most {MAX_CONTEXT_BYTES} are allowed")
     return event

@@ -21,6 +21,7 @@ from foretaste.events import Event
 from foretaste.storage.records import sqlite_journal as journal
 from foretaste.storage.records import sqlite_rows as rows
 from foretaste.storage.records.base import Records
+from foretaste.storage.records.sqlite_append import append_events
 from foretaste.storage.records.sqlite_bulk import checked_events, insert_events, scan
 from foretaste.storage.records.sqlite_connection import Readers, connect, migrate
 from foretaste.storage.records.sqlite_errors import FAILURES, translated
@@ -147,12 +148,7 @@ class SQLiteRecords(Records):
         if not events:
             return []
         values = [rows.from_event(event) for event in events]
-
-        def insert(connection: sqlite3.Connection) -> list[bool]:
-            # rowcount is 1 for a new row and 0 for one that was there
-            return [connection.execute(rows.INSERT_EVENT, value).rowcount == 1 for value in values]
-
-        return await self._write(insert)
+        return await self._write(lambda connection: append_events(connection, values))
 
     async def user_state(self, user_id: str, *, limit: int = 500) -> UserState:
         # The stamp first: what comes in between is then in the state and not in the stamp, never the other way round.

@@ -19,6 +19,9 @@ _SETUP = (
     "PRAGMA synchronous=FULL",  # a commit is flushed to the disk before it returns
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-64000",  # kB; an upper limit, filled as pages are read
+    # A checkpoint at 64 MB of log and not at 4: events dirty pages all over the indexes, and the longer they are
+    # gathered, the more of them share one. Figures in docs/serving/load.md.
+    "PRAGMA wal_autocheckpoint=16000",
     "PRAGMA journal_size_limit=67108864",  # the log of a bulk load is cut back to 64 MB
 )
 

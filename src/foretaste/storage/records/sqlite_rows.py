@@ -13,12 +13,19 @@ from foretaste.storage.records.values import DeadLetter, Record, Stamp
 DELETED = '{"_deleted": true}'
 MAX_LETTER_BYTES = 64_000
 
-_EVENT_COLUMNS = "event_id, user_id, item_id, type, value, timestamp, session_id, context, recommendation_id, position"
-# Not INSERT OR IGNORE: that would also pass over an event with a NULL where none may be.
-INSERT_EVENT = (
-    f"INSERT INTO events ({_EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - our own names
-    "ON CONFLICT (event_id) DO NOTHING"
+EVENT_COLUMNS = (
+    "event_id",
+    "user_id",
+    "item_id",
+    "type",
+    "value",
+    "timestamp",
+    "session_id",
+    "context",
+    "recommendation_id",
+    "position",
 )
+_EVENT_COLUMNS = ", ".join(EVENT_COLUMNS)
 SELECT_USER_EVENTS = (
     f"SELECT sequence, {_EVENT_COLUMNS} "  # noqa: S608 - our own names
     "FROM events WHERE user_id = ? ORDER BY sequence DESC LIMIT ?"
@@ -84,7 +91,7 @@ def to_json(value: Any, what: str) -> str:
 
 
 def from_event(event: Event) -> tuple[object, ...]:
-    """An event as the values of INSERT_EVENT."""
+    """An event as the values of EVENT_COLUMNS."""
     return (
         event.event_id,
         event.user_id,
