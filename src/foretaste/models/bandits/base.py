@@ -2,7 +2,7 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self, final
 
 import numpy as np
@@ -43,8 +43,9 @@ class Bandit(ABC):
     """Chooses arms and learns from what came of it. Safe to call from several threads.
 
     What is seen comes in two parts that may be far apart and in any order: :meth:`show` (an arm was shown, which
-    counts as a reward of 0) and :meth:`reward` (something came of it). Workers that read the same log of both hold the
-    same bandit.
+    counts as a reward of 0) and :meth:`reward` (something came of it). What was learnt is a sum over what was seen,
+    each weighted by its own time, so it does not depend on the order: workers that read the same logs hold the same
+    bandit.
 
     A bandit gives values drawn for arms (one draw when it is sure); what is chosen has the largest value of a draw. The
     chance of each arm is counted over all draws, then one arm is picked by those chances: so the propensity is exact
@@ -56,7 +57,7 @@ class Bandit(ABC):
     needs_features: ClassVar[bool] = False
     """Whether every call needs features of the arms (n, d)."""
     state_arrays: ClassVar[tuple[str, ...]]
-    """Attributes that make up what was learnt; the first axis counts arms or models."""
+    """Attributes that make up what was learnt; the first axis counts arms, or models where the arms share one."""
 
     def __init__(self, config: BanditConfig | None = None, **parameters: Any) -> None:
         if config is not None and parameters:
@@ -126,12 +127,12 @@ class Bandit(ABC):
         """Count that each of ``arms`` (n,) was shown once; repeated ones count as often."""
         if len(arms):
             with self._lock:
-                self._forget(now)
-                self._show(arms, self._checked(arms, features))
+                checked = self._checked(arms, features)
+                self._show(arms, checked, self._weight_of(now))
 
     @final
     def reward(self, arms: Longs, rewards: Doubles, *, now: float, features: Doubles | None = None) -> None:
-        """Add a reward (n,) to what came of showing each of ``arms`` (n,); features as when it was shown.
+        """Add a reward (n,) to what came of showing each of ``arms`` (n,); time and features as when it was shown.
 
         Raises:
             ConfigurationError: a reward that is not a finite number.
@@ -141,20 +142,33 @@ class Bandit(ABC):
             raise ConfigurationError(f"rewards must be {len(arms)} finite numbers, one for each arm")
         if len(arms):
             with self._lock:
-                self._forget(now)
-                self._reward(arms, rewards, self._checked(arms, features))
+                checked = self._checked(arms, features)
+                self._reward(arms, rewards * self._weight_of(now), checked)
 
     # --- saving --------------------------------------------------------------------------------------------------
 
     @final
     def state(self) -> State:
-        """What was learnt, as arrays and JSON."""
+        """What was learnt, as arrays and JSON: the same for all bandits that have seen the same. Arms of which nothing
+        was seen are left out.
+        """
         with self._lock:
-            text, offsets = Vocabulary(self._ids).arrays()
+            rows = self._seen_rows() if self._is_by_arm else []
+            text, offsets = Vocabulary([self._ids[row] for row in rows]).arrays()
             arrays: dict[str, npt.NDArray[Any]] = {"arms.text": text, "arms.offsets": offsets}
-            arrays |= {name: getattr(self, name).copy() for name in self.state_arrays}
+            for name in self.state_arrays:
+                own = getattr(self, name)
+                arrays[name] = own[rows] if self._is_by_arm else own.copy()
             meta = {"config": self.config.model_dump(mode="json"), "seen_at": self._seen_at}
         return State(self.name, meta, arrays)
+
+    def _seen_rows(self) -> list[int]:
+        """Rows of the arms of which anything was seen, by id."""
+        n = len(self._ids)
+        seen = np.zeros(n, dtype=bool)
+        for name in self.state_arrays:
+            seen |= getattr(self, name)[:n].reshape(n, -1).any(axis=1)
+        return sorted(np.flatnonzero(seen).tolist(), key=self._ids.__getitem__)
 
     @classmethod
     @final
@@ -168,11 +182,7 @@ class Bandit(ABC):
             bandit = cls(**state.meta["config"])
             bandit._seen_at = float(state.meta["seen_at"])
             bandit.rows(Vocabulary.from_arrays(state.arrays["arms.text"], state.arrays["arms.offsets"]).ids.to_list())
-            for name in cls.state_arrays:
-                saved, own = np.array(state.arrays[name], dtype=np.float64), getattr(bandit, name)
-                if saved.shape[1:] != own.shape[1:] or len(saved) < len(own) or not np.isfinite(saved).all():
-                    raise CorruptStateError(f"array {name!r} of the saved bandit does not fit its arms")
-                setattr(bandit, name, saved)
+            bandit._restore(state.arrays)
         except (KeyError, TypeError, ValueError, ConfigurationError) as exc:
             raise CorruptStateError(f"the saved {state.kind!r} cannot be read: {exc}") from exc
         return bandit
@@ -196,8 +206,8 @@ class Bandit(ABC):
         """Values (M, n) drawn for the arms; one draw (1, n) where the bandit is sure. The largest of a draw wins."""
 
     @abstractmethod
-    def _show(self, arms: Longs, features: Doubles) -> None:
-        """Count each of ``arms`` as shown."""
+    def _show(self, arms: Longs, features: Doubles, weight: float) -> None:
+        """Count each of ``arms`` as shown, with a weight."""
 
     @abstractmethod
     def _reward(self, arms: Longs, rewards: Doubles, features: Doubles) -> None:
@@ -206,6 +216,15 @@ class Bandit(ABC):
     @abstractmethod
     def _scale(self, factor: float) -> None:
         """Multiply the weight of all that was seen."""
+
+    def _restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take the saved arrays, whose arms have the first rows."""
+        for name in self.state_arrays:
+            saved, own = np.array(arrays[name], dtype=np.float64), getattr(self, name)
+            own = own[: len(self._ids)] if self._is_by_arm else own
+            if saved.shape != own.shape or not np.isfinite(saved).all():
+                raise CorruptStateError(f"array {name!r} of the saved bandit does not fit its arms")
+            own[:] = saved
 
     def _checked(self, arms: Longs, features: Doubles | None) -> Doubles:
         if not self.needs_features:
@@ -216,11 +235,22 @@ class Bandit(ABC):
             raise ConfigurationError(f"bandit {self.name!r} needs features {wanted}, not {given}")
         return np.ascontiguousarray(features, dtype=np.float64)
 
-    def _forget(self, now: float) -> None:
-        half_life = self.config.half_life_days
-        if half_life is not None and self._seen_at and now > self._seen_at:
-            self._scale(2.0 ** (-(now - self._seen_at) / DAY_S / half_life))
-        self._seen_at = max(self._seen_at, now)
+    @property
+    def _is_by_arm(self) -> bool:
+        """Whether each arm has a row of its own in the arrays."""
+        return True
+
+    def _weight_of(self, now: float) -> float:
+        """What something seen at ``now`` counts, after all that was seen earlier has faded up to then."""
+        half_life, seen_at = self.config.half_life_days, self._seen_at
+        self._seen_at = max(seen_at, now)
+        if half_life is None or not seen_at:
+            return 1.0
+        faded = float(2.0 ** (-abs(now - seen_at) / DAY_S / half_life))
+        if now < seen_at:
+            return faded
+        self._scale(faded)
+        return 1.0
 
 
 def room_for(array: Doubles, n: int, fill: Doubles | float = 0.0) -> Doubles:

@@ -18,8 +18,8 @@ class CountingBandit(Bandit, ABC):
     def _grow(self, n_arms: int) -> None:
         self.pulls, self.rewards = room_for(self.pulls, n_arms), room_for(self.rewards, n_arms)
 
-    def _show(self, arms: Longs, features: Doubles) -> None:
-        np.add.at(self.pulls, arms, 1.0)
+    def _show(self, arms: Longs, features: Doubles, weight: float) -> None:
+        np.add.at(self.pulls, arms, weight)
 
     def _reward(self, arms: Longs, rewards: Doubles, features: Doubles) -> None:
         np.add.at(self.rewards, arms, rewards)

@@ -1,9 +1,11 @@
 """Bandits whose rewards are linear in features: ridge regressions kept up to date with each observation."""
 
 from abc import ABC
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import PositiveFloat, PositiveInt
 
 from foretaste.models.bandits.base import Bandit, BanditConfig, Doubles, Longs, room_for
@@ -31,7 +33,7 @@ class LinearBandit(Bandit, ABC):
     """
 
     needs_features: ClassVar[bool] = True
-    state_arrays = ("grams", "moments", "inverses")
+    state_arrays = ("grams", "moments")
     config: LinearConfig
 
     def _start(self) -> None:
@@ -52,6 +54,10 @@ class LinearBandit(Bandit, ABC):
         self.grams, self.moments = room_for(self.grams, n), room_for(self.moments, n)
         self.inverses = room_for(self.inverses, n, np.eye(d) / self.config.regularization)
 
+    @property
+    def _is_by_arm(self) -> bool:
+        return not self.config.shared
+
     def _models(self, arms: Longs) -> Longs:
         return np.zeros(len(arms), dtype=np.int64) if self.config.shared else arms
 
@@ -63,10 +69,10 @@ class LinearBandit(Bandit, ABC):
         estimates(self._models(arms), features, self.inverses, self.moments, out)
         return out[0], np.sqrt(out[1])
 
-    def _show(self, arms: Longs, features: Doubles) -> None:
+    def _show(self, arms: Longs, features: Doubles, weight: float) -> None:
         from foretaste.models.bandits.kernels import observe
 
-        observe(self._models(arms), features, self.grams, self.inverses)
+        observe(self._models(arms), features * np.sqrt(weight), self.grams, self.inverses)
 
     def _reward(self, arms: Longs, rewards: Doubles, features: Doubles) -> None:
         np.add.at(self.moments, self._models(arms), rewards[:, None] * features)
@@ -76,6 +82,13 @@ class LinearBandit(Bandit, ABC):
         self.moments *= factor
         self._weight *= factor
         if self._weight < _RENEW:
-            ridge = self.config.regularization * np.eye(self.config.n_features)
-            self.inverses = np.asarray(np.linalg.inv(self.grams + ridge), dtype=np.float64)
-            self._weight = 1.0
+            self._renew()
+
+    def _restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        super()._restore(arrays)
+        self._renew()
+
+    def _renew(self) -> None:
+        ridge = self.config.regularization * np.eye(self.config.n_features)
+        self.inverses = np.asarray(np.linalg.inv(self.grams + ridge), dtype=np.float64)
+        self._weight = 1.0

@@ -1,6 +1,7 @@
 """Thompson sampling: each arm with the probability that it is the best, given what was seen."""
 
 from typing import ClassVar
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,9 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from foretaste.models.bandits.base import BanditConfig, Doubles, Longs, room_for
 from foretaste.models.bandits.counts import CountingBandit
 from foretaste.models.bandits.linear import LinearBandit, LinearConfig
+
+_RENEW = 0.99
+"""When what was seen has faded to this part, all draws are made anew."""
 
 
 class ThompsonConfig(BanditConfig):
@@ -25,10 +29,10 @@ class ThompsonConfig(BanditConfig):
 class Thompson(CountingBandit):
     """Rewards of 0 or 1, Beta distributions of each arm's mean.
 
-    The chance of an arm is how often it wins over ``n_draws`` draws, which are kept until something new is seen of it;
-    its error against the true probability p of being best is √(p(1 - p)/``n_draws``), but the propensity is that of
-    the choice as it is made. ``floor`` keeps it from 0. Source: Chapelle and Li 2011, «An empirical evaluation of
-    Thompson sampling».
+    The chance of an arm is how often it wins over ``n_draws`` draws, which follow from ``seed``, its id and what was
+    seen of it, so that all workers hold the same; its error against the true probability p of being best is
+    √(p(1 - p)/``n_draws``), but the propensity is that of the choice as it is made. ``floor`` keeps it from 0.
+    Source: Chapelle and Li 2011, «An empirical evaluation of Thompson sampling».
     """
 
     name: ClassVar[str] = "thompson"
@@ -39,15 +43,15 @@ class Thompson(CountingBandit):
         super()._start()
         self._draws = np.zeros((0, self.config.n_draws))
         self._is_stale = np.zeros(0)
-        self._rng = np.random.default_rng(self.config.seed)
+        self._faded = 1.0
 
     def _grow(self, n_arms: int) -> None:
         super()._grow(n_arms)
         self._draws = room_for(self._draws, n_arms)
         self._is_stale = room_for(self._is_stale, n_arms, 1.0)
 
-    def _show(self, arms: Longs, features: Doubles) -> None:
-        super()._show(arms, features)
+    def _show(self, arms: Longs, features: Doubles, weight: float) -> None:
+        super()._show(arms, features, weight)
         self._is_stale[arms] = 1.0
 
     def _reward(self, arms: Longs, rewards: Doubles, features: Doubles) -> None:
@@ -56,8 +60,10 @@ class Thompson(CountingBandit):
 
     def _scale(self, factor: float) -> None:
         super()._scale(factor)
-        if factor < 1.0 - 1e-6:
+        self._faded *= factor
+        if self._faded < _RENEW:
             self._is_stale[:] = 1.0
+            self._faded = 1.0
 
     def _values(self, arms: Longs, features: Doubles, rng: np.random.Generator) -> Doubles:
         stale = np.unique(arms[self._is_stale[arms] > 0])
@@ -65,7 +71,10 @@ class Thompson(CountingBandit):
             successes = np.maximum(self.rewards[stale], 0.0)
             failures = np.maximum(self.pulls[stale] - successes, 0.0)
             a, b = successes + self.config.prior_successes, failures + self.config.prior_failures
-            self._draws[stale] = self._rng.beta(a[:, None], b[:, None], (len(stale), self.config.n_draws))
+            for n, row in enumerate(stale.tolist()):
+                key = crc32(self._ids[row].encode("utf-8", "surrogatepass"))
+                own = np.random.Generator(np.random.SFC64([self.config.seed, key]))
+                self._draws[row] = own.beta(a[n], b[n], self.config.n_draws)
             self._is_stale[stale] = 0.0
         return np.ascontiguousarray(self._draws[arms].T)
 
