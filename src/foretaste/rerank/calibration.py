@@ -15,9 +15,9 @@ class CalibrationConfig(RerankConfig):
     """Which attribute is calibrated, and how much it counts."""
 
     kind: Literal["calibration"] = "calibration"
-    field: str = "category"
+    field: str = "categories"
     """The text attribute whose values shall have the shares of the history; an item with several counts for each of
-    them with an equal part."""
+    them with an equal part. In a service ``categories`` holds what items name as category, categories or genres."""
     trade_off: float = Field(default=0.7, ge=0, le=1)
     """Share of relevance; the rest is against divergence. 1 leaves the order as it is."""
     smoothing: float = Field(default=0.01, gt=0, lt=1)

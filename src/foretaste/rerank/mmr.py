@@ -48,12 +48,12 @@ class MMR(Reranker):
 
 @kernel
 def gathered(rows: Ints, vectors: Floats) -> Floats:
-    """The vectors of ``rows``, side by side (n, d)."""
+    """The vectors of ``rows``, side by side (n, d); zeros for rows that have none."""
     n, d = len(rows), vectors.shape[1]
     out = np.empty((n, d), np.float32)
     for c in range(n):
         for f in range(d):
-            out[c, f] = vectors[rows[c], f]
+            out[c, f] = vectors[rows[c], f] if rows[c] < len(vectors) else np.float32(0.0)
     return out
 
 

@@ -67,7 +67,8 @@ class ItemView:
 
     n_items: int
     vectors: Floats | None = None
-    """Rows (I, d) of length one; zeros for an item of which nothing is known, which then resembles no other."""
+    """Rows (at most I, d) of length one. An item of which nothing is known has zeros, or no row where it came last;
+    then it resembles no other."""
     fields: Mapping[str, Labels] = field(default_factory=dict)
     """Text attributes by name."""
     created_at: npt.NDArray[np.float64] | None = None
@@ -77,6 +78,20 @@ class ItemView:
     exposure: npt.NDArray[np.float64] | None = None
     """How much each item was shown (I,), in any unit."""
     _derived: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.vectors is not None and (self.vectors.ndim != 2 or len(self.vectors) > self.n_items):
+            raise ConfigurationError(
+                f"vectors {self.vectors.shape} do not fit a view of {self.n_items} items",
+                hint="vectors are (I, d), in the order of the rows; the last rows may be left out",
+            )
+        for name in ("created_at", "popularity", "exposure"):
+            values = getattr(self, name)
+            if values is not None and len(values) != self.n_items:
+                raise ConfigurationError(
+                    f"{name} of {len(values)} items does not fit a view of {self.n_items}",
+                    hint="give one value for each row",
+                )
 
     def labels(self, name: str) -> Labels | None:
         """The values of a text attribute; None when no item has it."""

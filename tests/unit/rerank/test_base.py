@@ -23,6 +23,18 @@ def test_codes_of_a_field_that_no_item_has_are_all_missing():
 
 
 @pytest.mark.parametrize(
+    ("field", "values", "said"),
+    [
+        ("vectors", np.zeros((3, 4), np.float32), r"vectors \(3, 4\) do not fit a view of 2 items"),
+        ("popularity", np.zeros(1), "popularity of 1 items does not fit a view of 2"),
+    ],
+)
+def test_a_view_whose_parts_do_not_fit_is_refused(field, values, said):
+    with pytest.raises(ConfigurationError, match=said):
+        ItemView(2, **{field: values})
+
+
+@pytest.mark.parametrize(
     ("scores", "relevance"),
     [
         ([4, 2, 0], [1, 0.5, 0]),

@@ -72,5 +72,5 @@ def test_users_without_a_history_in_known_categories_keep_their_order():
     rows = np.array([[2, 1, 0], [2, 1, 0]], np.int32)
     scores = np.array([[3, 2, 1], [3, 2, 1]], np.float32)
     histories = [np.array([3], np.int32), np.zeros(0, np.int32)]
-    slate = Slate(rows, scores, np.array([3, 3]), ItemView(4, fields={"category": labels}), histories)
+    slate = Slate(rows, scores, np.array([3, 3]), ItemView(4, fields={"categories": labels}), histories)
     assert np.array_equal(create_reranker("calibration", trade_off=0.0).rerank(slate).rows, rows)

@@ -1,5 +1,7 @@
 """MMR and DPP against their definitions, written slowly."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -64,6 +66,21 @@ def test_one_of_each_pair_of_equal_items_comes_first(kind):
 
 def test_a_dpp_whose_items_add_no_volume_any_more_goes_on_by_relevance():
     assert create_reranker("dpp", trade_off=0.4).rerank(twins()).rows[0].tolist() == [0, 2, 4, 1, 3, 5]
+
+
+@pytest.mark.parametrize("kind", ["mmr", "dpp"])
+def test_new_items_without_a_vector_resemble_nothing_not_even_each_other(kind):
+    slate = twins()
+    grown = Slate(
+        np.arange(8, dtype=np.int32)[None, :],
+        np.append(slate.scores, np.array([[0.77, 0.76]], np.float32), axis=1),
+        np.array([8]),
+        ItemView(8, slate.view.vectors),
+    )
+    padded = replace(grown, view=ItemView(8, np.pad(slate.view.vectors, ((0, 2), (0, 0)))))
+    found = create_reranker(kind, trade_off=0.4).rerank(grown).rows[0].tolist()
+    assert found == create_reranker(kind, trade_off=0.4).rerank(padded).rows[0].tolist()
+    assert max(found.index(6), found.index(7)) < min(found.index(twin) for twin in (1, 3, 5))
 
 
 def test_a_pinned_item_counts_as_one_above():

@@ -40,10 +40,7 @@ class Views:
         n = len(catalogue.items)
         vectors = self._vectors
         if vectors is None or vectors[0] is not bundle:
-            vectors = (bundle, item_vectors(bundle))
-        if vectors[1] is not None and len(vectors[1]) < n:  # of later arrivals nothing is known
-            vectors = (bundle, np.pad(vectors[1], ((0, n - len(vectors[1])), (0, 0))))
-        self._vectors = vectors
+            vectors = self._vectors = (bundle, item_vectors(bundle))
         popularity = self._popularity
         if popularity is None or popularity[0] is not bundle:
             popularity = self._popularity = (bundle, training_popularity(bundle))
@@ -52,7 +49,7 @@ class Views:
         taken[: len(popularity[1])] = popularity[1]
         return ItemView(
             n,
-            None if vectors[1] is None else vectors[1][:n],
+            vectors[1],
             _Fields(catalogue.columns, self._labels),
             np.where(np.isnan(own), catalogue.created, own),
             taken,
