@@ -20,13 +20,18 @@ class RecommendedItem(Body):
     title: str | None = None
     """Readable name, where the catalogue has one."""
     source: str = ""
-    """Model (or ``catalogue``) that gave it; ``pinned`` where a rule put it there."""
+    """Model (or ``catalogue``) that gave it; ``pinned`` where a rule put it there, ``rare`` where exploration took it
+    because few people did."""
     reason: str | None = None
     """Why, in a sentence; null unless ``explain`` was asked for."""
+    explored: bool = False
+    """Exploration put it there, to learn from what is done with it; absent for all others."""
+    propensity: float | None = None
+    """Of an explored item, the chance that it was taken for its place; absent for all others."""
 
 
 class SkippedSource(Body):
-    """A source that gave nothing, or a stage (`ranking`, `rerank`) that was passed over."""
+    """A source that gave nothing, or a stage (`ranking`, `rerank`, `explore`) that was passed over."""
 
     source: str
     why: Literal["error", "late", "paused", "empty", "missing"]
@@ -38,7 +43,7 @@ class TracedPlace(Body):
     """Where an item stood after a source or a stage."""
 
     name: str
-    """The source; or `merged`, `ranking`, `rules` (boosts), `rerank KIND`, `pins and caps`."""
+    """The source; or `merged`, `ranking`, `rules` (boosts), `rerank KIND`, `pins and caps`, `explore`."""
     rank: int
     """From 1."""
     score: float | None

@@ -67,8 +67,8 @@ class ScenariosBody(Body):
 
 
 class ScenarioRequest(Body):
-    """A scenario as in a pipeline file: ``sources``, ``ranking``, ``rules``, ``rerank``, ``pool``, ``exclude_seen``,
-    ``deadlines``; what is absent is the pipeline's.
+    """A scenario as in a pipeline file: ``sources``, ``ranking``, ``rules``, ``rerank``, ``exploration``, ``pool``,
+    ``exclude_seen``, ``deadlines``; what is absent is the pipeline's.
     """
 
     model_config = ConfigDict(

@@ -1,6 +1,7 @@
 """How the engine answers: reads what the store knows, runs the pipeline in threads, and makes answers of the lists."""
 
 import asyncio
+import secrets
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from foretaste.serving.batcher import Batcher
 from foretaste.serving.cold.alike import Alike, SimilarUsers
 from foretaste.serving.cold.sessions import in_session
 from foretaste.serving.config import Kind
+from foretaste.serving.exploration import Explored
 from foretaste.serving.exposures import ExposureLog, exposure_of
 from foretaste.serving.live.figures import Made
 from foretaste.serving.live.models import Live, LiveModels
@@ -70,7 +72,7 @@ class Answering:
         arm, start = self._live.arm(query.user_id), time.perf_counter()
         history, user = await self._history(query.user_id or "", arm.live)
         state_s, query = time.perf_counter() - start, _with_history(query, history)
-        outcome = await self._in_thread(_recommend, arm.live, [(query, user)], category, explain, item_ids)
+        outcome = await self._in_thread(_recommend, arm.live, [(query, user)], category, explain, True, item_ids)
         actions = history.actions if history is not None else None
         answer = self._answer_of(arm.live, query, outcome, 0, store_failed=user is None, actions=actions)
         seconds = {"state": state_s, **outcome.seconds}
@@ -82,7 +84,8 @@ class Answering:
         await self.up_to_date()
         live, query = self._live.current, _with_history(query, given)
         outcome, at = await self._run(Arm(live), [(query, None)], category, explain)
-        return self._shown(self._answer_of(live, query, outcome, at, actions=given.actions))
+        answer = self._answer_of(live, query, outcome, at, actions=given.actions)
+        return self._shown(answer, outcome.explored[at] if outcome.explored else None)
 
     async def similar(self, live: Live, item_id: str, query: Query, *, explain: bool) -> Answer:
         """What resembles an item of the catalogue."""
@@ -116,23 +119,29 @@ class Answering:
         """The list of each query, with what the store knows of its user at this moment."""
         await self.up_to_date()
         made: dict[int, Answer] = {}
+        explored: dict[str, Explored] = {}
         for arm, places in self._live.arms([query.user_id for query in queries]):
             part = [queries[place] for place in places]
             answers = await self._live.answer(
-                arm, len(part), partial(self._answer_by, queries=part, category=category, explain=explain)
+                arm,
+                len(part),
+                partial(self._answer_by, queries=part, category=category, explain=explain, explored=explored),
             )
             self._live.shadow(answers, partial(self._made_aside, queries=part, category=category))
             made |= zip(places, answers, strict=True)
-        return [self._shown(made[place]) for place in range(len(queries))]
+        answers = [made[place] for place in range(len(queries))]
+        return [self._shown(answer, explored.get(answer.recommendation_id)) for answer in answers]
 
-    def _shown(self, answer: Answer) -> Answer:
-        self._exposures.log(exposure_of(answer, time.time()))
+    def _shown(self, answer: Answer, explored: Explored | None = None) -> Answer:
+        self._exposures.log(exposure_of(answer, time.time(), explored))
         return answer
 
     async def _answer_by(
-        self, arm: Arm, *, queries: Sequence[Query], category: str | None, explain: bool
+        self, arm: Arm, *, queries: Sequence[Query], category: str | None, explain: bool, explored: dict[str, Explored]
     ) -> list[Answer]:
-        """The lists of one arm: wholly from its models, catalogue and pipeline."""
+        """The lists of one arm: wholly from its models, catalogue and pipeline. ``explored`` takes what was explored in
+        each, by its ``recommendation_id``.
+        """
         asked: list[Asker] = []
         actions = []
         for query in queries:
@@ -149,6 +158,8 @@ class Answering:
             )
             for b, (query, user) in enumerate(asked)
         ]
+        found = outcome.explored[at : at + len(asked)] or [None] * len(asked)
+        explored |= {a.recommendation_id: one for a, one in zip(answers, found, strict=True) if one is not None}
         self._live.seen(arm, answers, seconds)
         return answers
 
@@ -158,7 +169,7 @@ class Answering:
         for query in queries:
             history, user = await self._history(query.user_id or "", arm.live)
             asked.append((_with_history(query, history), user))
-        outcome = await self._in_thread(_recommend, arm.live, asked, category, False, executor=arm.executor)
+        outcome = await self._in_thread(_recommend, arm.live, asked, category, False, False, executor=arm.executor)
         return made_of_outcome(outcome, queries)
 
     async def _history(self, user_id: str, live: Live) -> tuple[History | None, UserState | None]:
@@ -184,7 +195,7 @@ class Answering:
 
         async def work(together: Sequence[Asker]) -> Outcome:
             start = time.perf_counter()
-            outcome = await self._in_thread(_recommend, live, together, category, explain, executor=arm.executor)
+            outcome = await self._in_thread(_recommend, live, together, category, explain, True, executor=arm.executor)
             self._metrics.observe_pipeline(_label(live, scenario), time.perf_counter() - start)
             self._observe(outcome)
             return outcome
@@ -234,7 +245,12 @@ class Answering:
 
 
 def _recommend(
-    live: Live, asked: Sequence[Asker], category: str | None, explain: bool, trace: frozenset[str] | None = None
+    live: Live,
+    asked: Sequence[Asker],
+    category: str | None,
+    explain: bool,
+    explores: bool,
+    trace: frozenset[str] | None = None,
 ) -> Outcome:
     return live.pipeline.run(
         [query for query, _ in asked],
@@ -243,6 +259,8 @@ def _recommend(
         allowed=category_mask(live.catalogue, category),
         users=[user for _, user in asked],
         explain=explain,
+        explores=explores,
+        seed=secrets.randbits(64),
         in_time=True,
         trace=trace,
     )

@@ -20,9 +20,19 @@ class AnswerItem:
     title: str | None = None
     """Readable name, when the catalogue has one."""
     source: str = ""
-    """The model (or ``catalogue``) that gave it; ``pinned`` where a rule put it there."""
+    """The model (or ``catalogue``) that gave it; ``pinned`` where a rule put it there, ``rare`` where exploration took
+    it because few people did."""
     reason: str | None = None
     """A sentence a person can read; None when it was not asked for or nothing can be said."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExploredItem(AnswerItem):
+    """A place that exploration filled."""
+
+    explored: bool = True
+    propensity: float = 1.0
+    """Chance that the policy took this item for this place, given the places that it filled before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +79,7 @@ class TracedPlace:
     """Where an item stood after a source or a stage."""
 
     name: str
-    """The source; or ``merged``, ``ranking``, ``rules`` (boosts), ``rerank KIND``, ``pins and caps``."""
+    """The source; or ``merged``, ``ranking``, ``rules`` (boosts), ``rerank KIND``, ``pins and caps``, ``explore``."""
     rank: int
     """From 1."""
     score: float | None = None

@@ -15,7 +15,7 @@ from foretaste.errors import InvalidRecordError
 from foretaste.events import check_event, check_id
 from foretaste.explain import sentence
 from foretaste.logs import get_logger
-from foretaste.serving.answers import Answer, AnswerItem, Fallback, Skipped
+from foretaste.serving.answers import Answer, AnswerItem, ExploredItem, Fallback, Skipped
 from foretaste.serving.config import FallbackConfig, Kind, PipelineConfig
 from foretaste.serving.live.catalogue import Catalogue
 from foretaste.serving.live.models import Live
@@ -126,6 +126,10 @@ def answer_of(
             zip(one.item_ids, one.scores, one.sources, reasons, strict=True), start=1
         )
     )
+    explored = outcome.explored[b] if outcome.explored else None
+    if explored is not None:
+        chance = dict(zip(explored.item_ids, explored.propensities, strict=True))
+        items = tuple(_marked(item, chance[item.item_id]) if item.item_id in chance else item for item in items)
     skipped = outcome.skipped[b]
     failed = any(s.why in {"error", "late", "paused"} for s in skipped) or bool(outcome.failed)
     fallback = outcome.fallbacks[b]
@@ -142,6 +146,12 @@ def answer_of(
         degraded=failed or store_failed or fallback == "no_model",
         short_by=query.k - len(one),
         recommendation_id=recommendation_id,
+    )
+
+
+def _marked(item: AnswerItem, propensity: float) -> ExploredItem:
+    return ExploredItem(
+        item.item_id, item.score, item.rank, item.title, item.source, item.reason, propensity=propensity
     )
 
 

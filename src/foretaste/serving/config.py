@@ -4,7 +4,7 @@ A pipeline is a TOML file; ``shop`` comes with the package. :func:`load_pipeline
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -16,6 +16,7 @@ from foretaste.errors import ConfigurationError, RuleError
 from foretaste.rerank import RerankStep
 from foretaste.serving.cold.sessions import SessionConfig
 from foretaste.serving.cold.tastes import OnboardingConfig
+from foretaste.serving.exploration.config import ExplorationConfig
 from foretaste.serving.live.guards import RolloutConfig
 from foretaste.serving.rules.config import RuleSet
 
@@ -135,13 +136,15 @@ class PrecomputeConfig(_Part):
 class DeadlinesConfig(_Part):
     """How long a request may take. What is late is left out, and the answer says so; evaluation and batch jobs wait.
 
-    Within ``total_ms`` each stage may take its own time; when none is left, ranking and reranking are passed over.
+    Within ``total_ms`` each stage may take its own time; when none is left, ranking, reranking and exploration are
+    passed over.
     """
 
     candidates_ms: PositiveFloat = 500.0
     """All sources together, which run at the same time."""
     ranking_ms: PositiveFloat = 300.0
     rerank_ms: PositiveFloat = 300.0
+    explore_ms: PositiveFloat = 100.0
     total_ms: PositiveFloat = 900.0
     """From the start of the pipeline; the fallback chain still gets a moment after it."""
 
@@ -176,6 +179,8 @@ class ScenarioConfig(_Part):
     """Leave out what the user had before."""
     rerank: tuple[RerankStep, ...] | None = None
     """Rerankers instead of the pipeline's."""
+    exploration: ExplorationConfig | None = None
+    """Exploration instead of the pipeline's, as a policy of its own; ``share = 0`` turns it off."""
     rules: tuple[dict[str, Any], ...] = ()
     """Rules that hold here only, beside the pipeline's."""
     pool: PositiveInt | None = Field(default=None, le=MAX_K)
@@ -207,6 +212,8 @@ class PipelineConfig(_Part):
     """Second stage; None keeps the merged order."""
     rerank: tuple[RerankStep, ...] = ()
     """Rerankers (``kind`` and parameters), each working on what the one before gave."""
+    exploration: ExplorationConfig | None = None
+    """Places of each list that a bandit fills; see ``docs/serving/rerank.md``. Only a running service explores."""
     rules: tuple[dict[str, Any], ...] = ()
     """What may be shown and what comes first; see ``docs/serving/rules.md``."""
     pool: PositiveInt | None = Field(default=None, le=MAX_K)
@@ -294,9 +301,18 @@ class PipelineConfig(_Part):
             ranking=self.ranking if own.ranking is None else own.ranking,
             exclude_seen=own.exclude_seen,
             rerank=self.rerank if own.rerank is None else own.rerank,
+            exploration=self.exploration if own.exploration is None else own.exploration,
             pool=self.pool if own.pool is None else own.pool,
             deadlines=self.deadlines if own.deadlines is None else own.deadlines,
         )
+
+    def explorations(self) -> Iterator[tuple[str, ExplorationConfig]]:
+        """The tables of exploration: that of the pipeline by the name ``""``, those of scenarios by theirs."""
+        if self.exploration is not None:
+            yield "", self.exploration
+        for name, scenario in self.scenarios.items():
+            if scenario.exploration is not None:
+                yield name, scenario.exploration
 
     def dump(self) -> dict[str, Any]:
         """JSON values from which :func:`parse_pipeline` makes the same pipeline."""

@@ -8,7 +8,8 @@ from contextlib import suppress
 from foretaste.errors import ForetasteError, InvalidRecordError
 from foretaste.logs import get_logger
 from foretaste.monitoring import Metrics
-from foretaste.serving.answers import Answer
+from foretaste.serving.answers import Answer, ExploredItem
+from foretaste.serving.exploration import Explored
 from foretaste.storage.records import Exposure, Records
 
 FLUSH_S = 0.5
@@ -156,8 +157,9 @@ class ExposureLog:
                 log.error("exposure_log_failed", error=f"{type(exc).__name__}: {exc}")
 
 
-def exposure_of(answer: Answer, now: float) -> Exposure:
-    """An answer as it is logged when it is served for the first time."""
+def exposure_of(answer: Answer, now: float, explored: Explored | None = None) -> Exposure:
+    """An answer as it is logged when it is served for the first time, with what was explored in it."""
+    items = answer.items if explored is not None else ()
     return Exposure(
         answer.recommendation_id,
         tuple(item.item_id for item in answer.items),
@@ -165,6 +167,9 @@ def exposure_of(answer: Answer, now: float) -> Exposure:
         scenario=answer.scenario,
         model_version=answer.model_version,
         experiment=answer.experiment,
+        propensities=tuple(item.propensity if isinstance(item, ExploredItem) else 1.0 for item in items),
+        explored=tuple(isinstance(item, ExploredItem) for item in items),
+        arms=explored.arms if explored is not None else {},
         first_at=now,
         last_at=now,
     )

@@ -24,7 +24,7 @@ def warm_up(live: Live) -> None:
             [Query(k=5, scenario=scenario)],
         ]
         for queries in filter(None, questions):
-            outcome = pipeline.run(queries, bundle, catalogue=live.catalogue, explain=True)
+            outcome = pipeline.run(queries, bundle, catalogue=live.catalogue, explain=True, explores=True)
             if outcome.failed:
                 raise ModelError(f"model {outcome.failed[0]!r} of version {bundle.version} failed its warm-up")
             shown = pipeline.decide(queries, live.catalogue, now=time.time()).mask.sum(axis=-1).min()

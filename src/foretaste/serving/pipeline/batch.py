@@ -1,6 +1,6 @@
 """One batch of queries on its way through the stages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,13 +11,14 @@ from foretaste.logs import get_logger
 from foretaste.rerank import ItemView
 from foretaste.serving.answers import Skipped
 from foretaste.serving.config import PipelineConfig, ScenarioConfig
+from foretaste.serving.exploration import Explored
 from foretaste.serving.live.bundle import Bundle
 from foretaste.serving.live.catalogue import Catalogue
 from foretaste.serving.pipeline.guard import Guard, T, Told, Trouble
 from foretaste.serving.pipeline.journal import Journal
 from foretaste.serving.pipeline.parts import Mask
 from foretaste.serving.pipeline.timing import Watch
-from foretaste.serving.rules import Decision
+from foretaste.serving.rules import Decision, User
 
 log = get_logger(__name__)
 
@@ -60,6 +61,22 @@ class Draft:
         self.rows[b, start:stop], self.scores[b, start:stop] = rows, scores
         self.codes[b, start:stop] = self.code(source)
 
+    def labels(self, b: int) -> dict[int, str]:
+        """Row → source of list ``b``."""
+        listed = zip(self.rows[b].tolist(), self.codes[b].tolist(), strict=True)
+        return {row: self.names[code] for row, code in listed if row >= 0}
+
+    def write(self, b: int, rows: Sequence[int], labels: Mapping[int, str], pool: "Draft") -> None:
+        """Make ``rows`` list ``b``: each with its score in list ``b`` of ``pool``, if it is there, and with the source
+        that ``labels`` or else the pool gives it.
+        """
+        places = {row: place for place, row in enumerate(pool.rows[b].tolist()) if row >= 0}
+        scores = [float(pool.scores[b, places[row]]) if row in places else np.nan for row in rows]
+        codes = [self.code(labels[row]) if row in labels else int(pool.codes[b, places[row]]) for row in rows]
+        self.rows[b], self.scores[b], self.codes[b] = -1, np.nan, -1
+        n = len(rows)
+        self.rows[b, :n], self.scores[b, :n], self.codes[b, :n] = rows, scores, codes
+
     def reorder(self, order: npt.NDArray[np.integer]) -> None:
         """Put the items of each list in another order (B, n)."""
         self.rows = np.take_along_axis(self.rows, order, axis=1)
@@ -84,6 +101,8 @@ class Batch:
     """Queries of one scenario, what they are answered from, and what is known of their lists so far."""
 
     queries: Sequence[Query]
+    users: Sequence[User | None]
+    """What is known of each query's user."""
     bundle: Bundle
     catalogue: Catalogue
     config: PipelineConfig
@@ -104,6 +123,8 @@ class Batch:
     journal: Journal | None = None
     """What the stages did, kept only where somebody asks."""
     failed: list[str] = field(default_factory=list)
+    explored: list[Explored | None] = field(default_factory=list)
+    """What was explored in each list; empty where nothing could be."""
 
     @property
     def shown(self) -> Mask:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from foretaste.data import RecLists
 from foretaste.serving.answers import Fallback, Skipped, TracedItem
+from foretaste.serving.exploration import Explored
 
 
 @dataclass(frozen=True)
@@ -19,5 +20,7 @@ class Outcome:
     """Sources and stages that raised or were late."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Stage → time it took for the whole batch."""
+    explored: tuple[Explored | None, ...] = ()
+    """For each query what was explored; empty where nothing could be."""
     traces: tuple[tuple[TracedItem, ...], ...] = ()
     """For each query the items that were asked about; empty without a trace."""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from foretaste.data import Query, Reason, RecLists
 from foretaste.serving.config import SourceConfig
+from foretaste.serving.exploration import Explorer
 from foretaste.serving.live.bundle import Bundle
 from foretaste.serving.live.catalogue import Catalogue
 from foretaste.serving.pipeline.guard import Guard
@@ -59,3 +60,5 @@ class Parts:
     """Kind → maker, for ``[[sources]]`` that name a ``kind``; a kind that is not here is answered as missing."""
     guard: Guard | None = None
     """Threads with time limits; without them there are no deadlines."""
+    explorer: Explorer = field(default_factory=Explorer)
+    """What has been learnt by exploring."""

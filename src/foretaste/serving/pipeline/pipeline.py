@@ -15,6 +15,7 @@ from foretaste.serving.live.view import Views
 from foretaste.serving.pipeline.batch import Batch, Draft
 from foretaste.serving.pipeline.candidates import gather
 from foretaste.serving.pipeline.explain import explain as explained
+from foretaste.serving.pipeline.explore import Exploring
 from foretaste.serving.pipeline.fill import fill
 from foretaste.serving.pipeline.journal import Journal
 from foretaste.serving.pipeline.outcome import Outcome
@@ -52,6 +53,7 @@ class Pipeline:
         self._views = Views()
         steps = [*config.rerank, *(step for own in config.scenarios.values() for step in own.rerank or ())]
         self._rerankers = {id(step): create_reranker(step) for step in steps}
+        self._exploring = Exploring(config, self.parts.explorer)
 
     def recommend(
         self,
@@ -77,6 +79,7 @@ class Pipeline:
         now: float | None = None,
         seed: int = 0,
         in_time: bool = False,
+        explores: bool = False,
         trace: frozenset[str] | None = None,
     ) -> Outcome:
         """A list for each query, of exactly ``k`` items wherever that many may be shown.
@@ -90,6 +93,8 @@ class Pipeline:
             explain: attach a reason to each item.
             now: the moment, seconds since 1970 UTC; by default this one.
             seed: of whatever is drawn at random.
+            explores: let the scenario's exploration fill its places: for lists that somebody sees and that are
+                logged.
             in_time: keep the scenario's deadlines; without, every source is waited for.
             trace: say in the outcome how these items came to where they are, or why they are not in the list; empty
                 means the items of the list and the next candidates.
@@ -106,6 +111,7 @@ class Pipeline:
             decision = self.decide(queries, catalogue, users=users, allowed=allowed, now=now)
         batch = Batch(
             queries=queries,
+            users=users if users is not None else [None] * len(queries),
             bundle=bundle,
             catalogue=catalogue,
             config=self.config,
@@ -121,7 +127,7 @@ class Pipeline:
             view=lambda: self._views.of(bundle, catalogue),
             journal=None if trace is None else Journal(trace),
         )
-        return self._through(batch, self._sources_for(bundle, catalogue), explain)
+        return self._through(batch, self._sources_for(bundle, catalogue), explain, explores)
 
     def decide(
         self,
@@ -138,7 +144,7 @@ class Pipeline:
         decision = decision if self._is_shaped else decision.hiding_only(len(queries))
         return decision if allowed is None else decision.within(allowed)
 
-    def _through(self, batch: Batch, sources: Sources, explain: bool) -> Outcome:
+    def _through(self, batch: Batch, sources: Sources, explain: bool, explores: bool) -> Outcome:
         watch = batch.watch
         with watch.stage("candidates"):
             gather(batch, sources)
@@ -151,6 +157,10 @@ class Pipeline:
         pool = batch.draft
         with watch.stage("rules"):
             settle(batch)
+        policy = self._exploring.policy(batch.queries[0].scenario) if explores and batch.queries else None
+        if policy is not None:
+            with watch.stage("explore"):
+                self._exploring.explore(batch, policy, pool)
         with watch.stage("fill"):
             fallbacks = fill(batch, sources, pool)
             pin_again(batch)
@@ -166,6 +176,7 @@ class Pipeline:
             tuple(tuple(skipped) for skipped in batch.skipped),
             tuple(dict.fromkeys(batch.failed)),
             watch.seconds,
+            tuple(batch.explored),
             () if batch.journal is None else traced(batch, batch.journal, pool),
         )
 

@@ -1,8 +1,8 @@
 """Rules: boosted candidates in a new order, and lists with their pins in place and within their caps."""
 
-import numpy as np
+from collections.abc import Mapping, Sequence
 
-from foretaste.serving.pipeline.batch import Batch, Draft
+from foretaste.serving.pipeline.batch import Batch
 from foretaste.serving.rules import placed_pins, settled, with_pins
 
 PINNED = "pinned"
@@ -27,26 +27,32 @@ def settle(batch: Batch) -> None:
         if decision.pins[b] or decision.caps[b]:
             pins = set(placed_pins(decision, b, query.k).values())
             candidates = pool.rows[b][pool.rows[b] >= 0].tolist()
-            _write(draft, b, settled(decision, b, candidates, query.k), pins, pool)
+            draft.write(b, settled(decision, b, candidates, query.k), dict.fromkeys(pins, PINNED), pool)
     if any(decision.pins) or any(decision.caps):
         batch.note("pins and caps")
 
 
 def pin_again(batch: Batch) -> None:
-    """Put the pins of lists that were lengthened back in their places."""
+    """Put what has a fixed place, pinned or explored, back there in lists that were lengthened."""
     draft, decision = batch.draft, batch.decision
     for b, query in enumerate(batch.queries):
         pins = placed_pins(decision, b, query.k) if decision.pins[b] else {}
-        if pins:
-            placed = set(pins.values())
-            others = [row for row in draft.rows[b].tolist() if row >= 0 and row not in placed]
-            _write(draft, b, with_pins(others, pins, query.k), placed, draft)
+        explored = batch.explored[b] if batch.explored else None
+        if not pins and explored is None:
+            continue
+        fixed = dict(pins)
+        if explored is not None:
+            rows = batch.catalogue.items.rows(explored.item_ids).tolist()
+            places = _within(explored.places, pins, int((draft.rows[b] >= 0).sum()))
+            fixed |= zip(places, rows, strict=True)
+        others = [row for row in draft.rows[b].tolist() if row >= 0 and row not in set(fixed.values())]
+        draft.write(b, with_pins(others, fixed, query.k), dict.fromkeys(pins.values(), PINNED), draft)
 
 
-def _write(draft: Draft, b: int, rows: list[int], pins: set[int], pool: Draft) -> None:
-    """Make ``rows`` list ``b``, each with its score and source of the pool; pins have a source of their own."""
-    places = {row: place for place, row in enumerate(pool.rows[b].tolist()) if row >= 0}
-    scores = [float(pool.scores[b, places[row]]) if row in places else np.nan for row in rows]
-    codes = [draft.code(PINNED) if row in pins else int(pool.codes[b, places[row]]) for row in rows]
-    draft.rows[b], draft.scores[b], draft.codes[b] = -1, np.nan, -1
-    draft.rows[b, : len(rows)], draft.scores[b, : len(rows)], draft.codes[b, : len(rows)] = rows, scores, codes
+def _within(places: Sequence[int], pins: Mapping[int, int], n: int) -> list[int]:
+    """Ascending places of explored items in a list of ``n``: those beyond its end become its last free ones."""
+    free, found = [place for place in range(n) if place not in pins], list[int]()
+    for place in reversed(places):
+        free = [other for other in free if other <= place]
+        found.insert(0, free.pop())
+    return found

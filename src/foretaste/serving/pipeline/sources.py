@@ -16,6 +16,7 @@ from foretaste.serving.pipeline.parts import Mask, Source, SourceMaker
 CATALOGUE = "catalogue"
 """Source name of items that came straight from the catalogue, the newest first."""
 _CHUNK = 4096
+Rows = npt.NDArray[np.int32]
 
 
 class ModelSource:
@@ -49,7 +50,9 @@ class NewestItems:
         """The newest rows that each query may be shown; they have no score (0)."""
         rows = np.full((len(queries), k), -1, dtype=np.int32)
         for b, query in enumerate(queries):
-            found = self._newest(allowed if allowed.ndim == 1 else allowed[b], self._refused(query), k)
+            own = allowed if allowed.ndim == 1 else allowed[b]
+            refused = refused_rows(query, self._bundle, self._catalogue)
+            found = first_shown(self._catalogue.newest, own, refused, k)
             rows[b, : len(found)] = found
         scores = np.where(rows >= 0, np.float32(0), np.float32(np.nan))
         return RecLists(rows, scores, self._catalogue.items, [query.user_id for query in queries])
@@ -58,21 +61,19 @@ class NewestItems:
         """That they are new."""
         return [Reason("new")] * len(item_ids)
 
-    def _newest(self, allowed: Mask, refused: npt.NDArray[np.int32], most: int) -> npt.NDArray[np.int32]:
-        newest, found, count = self._catalogue.newest, [np.zeros(0, np.int32)], 0
-        for start in range(0, len(newest), _CHUNK):
-            rows = newest[start : start + _CHUNK]
-            rows = rows[allowed[rows]]
-            rows = rows[~np.isin(rows, refused)]
-            found.append(rows)
-            count += len(rows)
-            if count >= most:
-                break
-        return np.concatenate(found)[:most]
 
-    def _refused(self, query: Query) -> npt.NDArray[np.int32]:
-        excluded = self._catalogue.items.rows(sorted(query.exclude))
-        return np.concatenate([excluded, seen_rows(query, self._bundle, self._catalogue)])
+def first_shown(rows: Rows, allowed: Mask, refused: Rows, most: int) -> Rows:
+    """The first ``most`` of ``rows`` that a mask (I,) lets through and that are not refused."""
+    found, count = [np.zeros(0, np.int32)], 0
+    for start in range(0, len(rows), _CHUNK):
+        some = rows[start : start + _CHUNK]
+        some = some[allowed[some]]
+        some = some[~np.isin(some, refused)]
+        found.append(some)
+        count += len(some)
+        if count >= most:
+            break
+    return np.concatenate(found)[:most]
 
 
 def history_rows(
@@ -91,6 +92,12 @@ def history_rows(
 def seen_rows(query: Query, bundle: Bundle, catalogue: Catalogue) -> npt.NDArray[np.int32]:
     """Catalogue rows of the user's history, where the query asks to leave them out."""
     return history_rows(query, bundle, catalogue)[0] if query.exclude_seen else np.zeros(0, dtype=np.int32)
+
+
+def refused_rows(query: Query, bundle: Bundle, catalogue: Catalogue) -> Rows:
+    """Catalogue rows that the query leaves out: those it names, and where it says so those of the history."""
+    excluded = catalogue.items.rows(sorted(query.exclude))
+    return np.concatenate([excluded, seen_rows(query, bundle, catalogue)])
 
 
 class Sources:

@@ -107,11 +107,13 @@ class Exposure:
     model_version: str | None = None
     experiment: str | None = None
     propensities: tuple[float, ...] = ()
-    """Probability with which the item got its place, one an item; empty when nothing was left to chance."""
+    """Probability with which an exploration policy took the item for its place, 1 for the others, one an item; empty
+    when nothing was left to chance."""
     explored: tuple[bool, ...] = ()
     """Which places an exploration policy filled; empty for none."""
     arms: Mapping[str, Any] = field(default_factory=dict)
-    """What that policy chose by (its name, the context's features): it learns from the clicks with it."""
+    """What that policy chose by (its name, the share of lists that explore, what was offered, the features): it learns
+    from the clicks with it."""
     shown: int = 1
     """How often the list was served."""
     first_at: float = 0.0
