@@ -84,6 +84,13 @@ class Metrics:
         self._refused = Counter(
             "foretaste_requests_refused", "Requests refused at the gate, by reason.", ["reason"], registry=at
         )
+        self._followed = Counter("foretaste_followed_events", "Events handed to what learns from them.", registry=at)
+        self._poison = Counter(
+            "foretaste_poison_events", "Events that a subscriber refused, by subscriber.", ["subscriber"], registry=at
+        )
+        self._follower_lag = Gauge(
+            "foretaste_follower_lag_seconds", "Events that arrived longer ago have been handed out.", registry=at
+        )
         self._loads = Counter("foretaste_model_loads", "Model versions loaded or refused.", ["result"], registry=at)
         self._rollouts = Counter(
             "foretaste_rollout_actions", "Steps of rollouts that this process took.", ["action"], registry=at
@@ -156,6 +163,18 @@ class Metrics:
     def count_refused(self, reason: str) -> None:
         """A request that was not let in: no_credential, credential, guessing, scope, rate, origin."""
         self._refused.labels(reason).inc()
+
+    def count_followed(self, n: int) -> None:
+        """Events that were handed to all who want them."""
+        self._followed.inc(n)
+
+    def count_poison(self, subscriber: str) -> None:
+        """An event that a subscriber of the follower refused."""
+        self._poison.labels(subscriber).inc()
+
+    def set_follower_lag(self, lag_s: Callable[[], float]) -> None:
+        """Where the lag of the follower is read from."""
+        self._follower_lag.set_function(lag_s)
 
     def count_load(self, result: str) -> None:
         """A model version that was ``loaded`` or ``refused``."""

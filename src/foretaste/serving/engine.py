@@ -20,8 +20,8 @@ from foretaste.serving.collect import record_events, unknown_record, upsert_reco
 from foretaste.serving.config import Kind, PipelineConfig
 from foretaste.serving.exposures import ExposureLog
 from foretaste.serving.health import status_of
+from foretaste.serving.live.following import follower_of
 from foretaste.serving.live.models import LiveModels, Provisional
-from foretaste.serving.live.rollout import steps_of
 from foretaste.serving.live.rollout_state import Step
 from foretaste.serving.live.rulers import Rulers
 from foretaste.serving.pipeline import Guard, Parts
@@ -72,6 +72,7 @@ class Engine:
             min_history=min_history,
             parts=Parts(guard=Guard(on_change=self.metrics.set_breaker)),
         )
+        self.follower = follower_of(records, self._live, metrics=self.metrics)
         self._answering = Answering(records, self._live, metrics=self.metrics, exposures=self.exposures)
         self.rules = Rulers(records, self._live)
         """Rules and scenarios that the shop sets."""
@@ -91,12 +92,14 @@ class Engine:
 
     async def __aenter__(self) -> "Engine":
         await self._live.start()
+        await self.follower.start()
         await self.exposures.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.access.close()
         await self.exposures.close()
+        await self.follower.close()
         await self._live.close()
         self._answering.close()
         self._loader.shutdown(wait=True, cancel_futures=True)
@@ -250,7 +253,9 @@ class Engine:
         Raises:
             StorageUnavailableError, StorageFullError: nothing of this call was stored; send it again.
         """
-        return await record_events(self.records, raw, self.metrics)
+        results = await record_events(self.records, raw, self.metrics)
+        self.follower.wake()
+        return results
 
     async def merge_session(self, user_id: str, session_id: str) -> int:
         """Give the events of an anonymous session to a known user; returns how many were moved now.
@@ -323,16 +328,12 @@ class Engine:
         return described
 
     async def take_retrained(self, version: str) -> None:
-        """Bring in what the schedule trained: at once (loaded, tried, then watched), or in steps as the live pipeline
-        says.
+        """Bring in what the schedule trained: at once (and watched), or in steps as the live pipeline says.
 
         Raises:
             CorruptStateError, ModelError: it cannot be served; the live one stays.
         """
-        config = self._live.current.pipeline.config.rollout
-        in_steps = config.retrained == "steps" and self._live.current.bundle.version is not None
-        steps = steps_of(config, shadow=True, canary=config.canary_share) if in_steps else ()
-        await self.promote(version, steps, actor="schedule")
+        await self.promote(version, self._live.rollout.usual_steps(), actor="schedule")
 
     async def roll_back(self, to: str | None = None, *, actor: str = "local") -> None:
         """Give up what is being rolled out, or make the version before (or ``to``) live again.
@@ -349,8 +350,7 @@ class Engine:
 
     def steps(self, *, shadow: bool, canary: float | None, seconds: float | None, hold: bool) -> tuple[Step, ...]:
         """The steps of a rollout, with the lengths that the live pipeline configures where none is given."""
-        config = self._live.current.pipeline.config.rollout
-        return steps_of(config, shadow=shadow, canary=canary, seconds=seconds, hold=hold)
+        return self._live.rollout.steps(shadow=shadow, canary=canary, seconds=seconds, hold=hold)
 
     async def rollout(self) -> dict[str, Any]:
         """Where the rollout stands: versions, step, limits, figures of both versions, and what happened before."""

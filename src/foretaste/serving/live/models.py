@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 from foretaste.errors import ForetasteError, StorageUnavailableError
-from foretaste.events import Event
 from foretaste.logs import get_logger
 from foretaste.monitoring import Metrics
 from foretaste.serving.answers import Answer
@@ -79,7 +78,8 @@ class LiveModels:
         self._errors: dict[str, str] = {}
         self.generation = 0
         self.rollout = Rollout(records, artifacts, metrics=metrics, config=pipeline.rollout)
-        self._trials = Trials(self.rollout)
+        self.trials = Trials(self.rollout)
+        """What this worker does in the rollout under way."""
         bundle = empty_bundle()
         self._maker = LiveMaker(records, min_history=min_history, parts=parts)
         self._current = self._maker.made(bundle, Catalogue(bundle.items), pipeline)
@@ -130,7 +130,7 @@ class LiveModels:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._trials.close()
+        await self.trials.close()
 
     async def _follow(self) -> None:
         while True:
@@ -161,33 +161,29 @@ class LiveModels:
 
     def arm(self, user_id: str | None) -> Arm:
         """What answers this user: the same version for as long as the canary's share does not change."""
-        if self._candidate is not None and self._trials.is_in_canary(user_id):
-            return self._trials.canary(self._candidate)
+        if self._candidate is not None and self.trials.is_in_canary(user_id):
+            return self.trials.canary(self._candidate)
         return Arm(self._current)
 
     def arms(self, user_ids: Sequence[str | None]) -> list[tuple[Arm, list[int]]]:
         """A batch divided by what answers: each arm with the places of its users."""
-        return self._trials.arms(self._current, self._candidate, user_ids)
+        return self.trials.arms(self._current, self._candidate, user_ids)
 
     async def answer(self, arm: Arm, n: int, make: Make) -> list[Answer]:
         """The ``n`` lists of one arm; when a canary fails or is late, those of the version that serves the others."""
         if arm.experiment is None:
             return await make(arm)
-        answers = await self._trials.attempt(arm, n, make)
+        answers = await self.trials.attempt(arm, n, make)
         return answers if answers is not None else await make(Arm(self._current))
 
     def shadow(self, answers: Sequence[Answer], make: MakeAside) -> None:
         """Perhaps let the candidate answer the same questions aside, and compare; the request does not wait."""
         if self._candidate is not None:
-            self._trials.shadow(self._candidate, answers, make)
+            self.trials.shadow(self._candidate, answers, make)
 
     def seen(self, arm: Arm, answers: Sequence[Answer], seconds: float) -> None:
         """Lists of an arm are ready; ``seconds`` is the time that the pipeline took for all of them."""
-        self._trials.seen(arm, answers, seconds)
-
-    def on_events(self, events: Sequence[Event]) -> None:
-        """Clicks on lists, for the comparison of a canary with the others."""
-        self._trials.on_events(events)
+        self.trials.seen(arm, answers, seconds)
 
     # --- what people ask for -------------------------------------------------------------------------------------
 
@@ -276,11 +272,11 @@ class LiveModels:
         await self._follow_live(await self.rollout.read())
         await self._follow_candidate(self.rollout.state)
         state = self.rollout.state
-        if self._trials.take(state):
+        if self.trials.take(state):
             self.generation += 1
         if state.stage != "watch":
             self._kept = None
-        if await self._trials.judge():
+        if await self.trials.judge():
             self._wake.set()
 
     async def _follow_live(self, state: RolloutState) -> None:

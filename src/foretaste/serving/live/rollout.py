@@ -95,6 +95,16 @@ class Rollout:
         self.state = RolloutState()
         self._moving_since: float | None = None
 
+    def steps(self, *, shadow: bool, canary: float | None, seconds: float | None, hold: bool) -> tuple[Step, ...]:
+        """The steps of a rollout, with the lengths that the live pipeline configures where none is given."""
+        return steps_of(self.config, shadow=shadow, canary=canary, seconds=seconds, hold=hold)
+
+    def usual_steps(self) -> tuple[Step, ...]:
+        """How a version of the schedule comes in: at once (none), or in steps, as the live pipeline says."""
+        if self.config.retrained == "now" or self.state.live is None:
+            return ()
+        return steps_of(self.config, shadow=True, canary=self.config.canary_share)
+
     # --- the shared value ----------------------------------------------------------------------------------------
 
     async def read(self) -> RolloutState:

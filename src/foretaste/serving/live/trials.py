@@ -174,6 +174,11 @@ class Trials:
             self._recent_until = time.monotonic() + WINDOW_S
         self._recent.count(made, seconds=seconds)
 
+    @property
+    def counts_clicks(self) -> bool:
+        """Whether clicks are compared now."""
+        return self._trial is not None and self._trial.clicks is not None
+
     def on_events(self, events: Sequence[Event]) -> None:
         """Signs of interest that name the list they came from."""
         clicks = self._trial.clicks if self._trial is not None else None
