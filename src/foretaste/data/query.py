@@ -37,6 +37,8 @@ class Query:
     """Leave out the items of the history."""
     scenario: str = "default"
     context: Mapping[str, object] = field(default_factory=dict)
+    attributes: Mapping[str, object] = field(default_factory=dict)
+    """What is known of the user (age, country …); for sources that serve whole groups of users."""
 
     def __post_init__(self) -> None:
         if not _is_whole(self.k) or not 1 <= self.k <= MAX_K:

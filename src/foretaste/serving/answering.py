@@ -71,7 +71,7 @@ class Answering:
         await self.up_to_date()
         arm, start = self._live.arm(query.user_id), time.perf_counter()
         history, user = await self._history(query.user_id or "", arm.live)
-        state_s, query = time.perf_counter() - start, _with_history(query, history)
+        state_s, query = time.perf_counter() - start, _filled(query, history, user)
         outcome = await self._in_thread(_recommend, arm.live, [(query, user)], category, explain, True, item_ids)
         actions = history.actions if history is not None else None
         answer = self._answer_of(arm.live, query, outcome, 0, store_failed=user is None, actions=actions)
@@ -82,7 +82,7 @@ class Answering:
     async def for_history(self, query: Query, given: History, *, category: str | None, explain: bool) -> Answer:
         """The list of somebody unknown with this history."""
         await self.up_to_date()
-        live, query = self._live.current, _with_history(query, given)
+        live, query = self._live.current, _filled(query, given)
         outcome, at = await self._run(Arm(live), [(query, None)], category, explain)
         answer = self._answer_of(live, query, outcome, at, actions=given.actions)
         return self._shown(answer, outcome.explored[at] if outcome.explored else None)
@@ -146,7 +146,7 @@ class Answering:
         actions = []
         for query in queries:
             history, user = await self._history(query.user_id or "", arm.live)
-            asked.append((_with_history(query, history), user))
+            asked.append((_filled(query, history, user), user))
             actions.append(history.actions if history is not None else None)
         start = time.perf_counter()
         outcome, at = await self._run(arm, asked, category, explain)
@@ -168,7 +168,7 @@ class Answering:
         asked: list[Asker] = []
         for query in queries:
             history, user = await self._history(query.user_id or "", arm.live)
-            asked.append((_with_history(query, history), user))
+            asked.append((_filled(query, history, user), user))
         outcome = await self._in_thread(_recommend, arm.live, asked, category, False, False, executor=arm.executor)
         return made_of_outcome(outcome, queries)
 
@@ -266,7 +266,10 @@ def _recommend(
     )
 
 
-def _with_history(query: Query, history: History | None) -> Query:
+def _filled(query: Query, history: History | None, user: UserState | None = None) -> Query:
+    """The query with what is known of its user."""
+    if user is not None and user.attributes:
+        query = replace(query, attributes=user.attributes)
     if history is None:
         return query
     return replace(

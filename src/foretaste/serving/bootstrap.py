@@ -97,7 +97,7 @@ async def _engine(settings: Settings, pipeline: PipelineConfig, stores: Stores) 
         if settings.cache_url:
             cache = GuardedCache(await stack.enter_async_context(open_cache(settings.cache_url)))
             stack.push_async_callback(cache.drain)
-            shared = SharedLists(cache, namespace=_installation(settings), ttl_s=settings.cache_ttl_s)
+            shared = SharedLists(cache, namespace=_installation(settings))
         engine = Engine(
             stores.records,
             stores.artifacts,

@@ -17,6 +17,7 @@ from foretaste.rerank import RerankStep
 from foretaste.serving.cold.sessions import SessionConfig
 from foretaste.serving.cold.tastes import OnboardingConfig
 from foretaste.serving.exploration.config import ExplorationConfig
+from foretaste.serving.live.groups import LIVE_KINDS, CountersConfig, LiveSourceConfig
 from foretaste.serving.live.guards import RolloutConfig
 from foretaste.serving.rules.config import RuleSet
 
@@ -25,6 +26,9 @@ PRECOMPUTED = "precomputed"
 SOURCE_KINDS = ("catalogue", PRECOMPUTED)
 """Kinds of sources beside models: ``catalogue`` gives the newest items of the catalogue, ``precomputed`` what
 ``[precompute]`` made in advance."""
+SOURCE_KINDS = ("catalogue", *LIVE_KINDS)
+"""Kinds of sources beside models: ``catalogue`` gives the newest items of the catalogue, the others what everybody, or
+those in a like situation, take right now."""
 LEAST_POOL = 100
 """Candidates kept by default, or five times the list where that is more."""
 Kind = Literal["popular", "trending", "new"]
@@ -96,6 +100,8 @@ class SourceConfig(_Part):
             raise ValueError(f"there is no kind of source {self.kind!r}: {', '.join(SOURCE_KINDS)}")
         if self.model is not None and self.model_extra:
             raise ValueError(f"{next(iter(self.model_extra))!r} is no setting of a source that is a model")
+        if self.kind in LIVE_KINDS:
+            LiveSourceConfig.of(self.parameters)
         return self
 
 
@@ -230,6 +236,8 @@ class PipelineConfig(_Part):
     """How the events of an anonymous session count."""
     onboarding: OnboardingConfig = OnboardingConfig()
     """What newcomers are asked, and until when."""
+    counters: CountersConfig = CountersConfig()
+    """What the live counters count, where a source uses them."""
     rollout: RolloutConfig = RolloutConfig()
     """How a new version comes in, and what sends it back."""
     scenarios: dict[str, ScenarioConfig] = Field(default_factory=dict)
@@ -292,6 +300,31 @@ class PipelineConfig(_Part):
             except RuleError as exc:
                 raise RuleError(f"scenarios.{name}.{exc.message}", hint=exc.hint, details=exc.details) from exc
         return rules
+
+    @model_validator(mode="after")
+    def _keys_are_counted(self) -> Self:
+        for source in self._all_sources():
+            if source.kind in LIVE_KINDS:
+                LiveSourceConfig.of(source.parameters).check(source.name, source.kind, self.counters)
+        return self
+
+    def _all_sources(self) -> list[SourceConfig]:
+        chain = [SourceConfig(kind=name) for name in self.fallback.chain if name in SOURCE_KINDS]
+        return [*self.sources, *(source for own in self.scenarios.values() for source in own.sources or ()), *chain]
+
+    @property
+    def uses_counters(self) -> bool:
+        """Whether any source, or the fallback chain, is fed by live counters."""
+        return any(source.kind in LIVE_KINDS for source in self._all_sources())
+
+    def keep_s(self, scenario: str | None) -> float | None:
+        """Longest time for which a list of a scenario (None: one from the fallback chain alone) may be served from a
+        cache; None for any.
+        """
+        own = self.scenarios.get(scenario or "", ScenarioConfig()).sources
+        sources = () if scenario is None else self.sources if own is None else own
+        kinds = {source.kind for source in sources} | set(self.fallback.chain)
+        return None if kinds.isdisjoint(LIVE_KINDS) else self.counters.keep_s
 
     def scenario(self, name: str) -> ScenarioConfig:
         """The scenario with everything filled in."""

@@ -20,6 +20,7 @@ from foretaste.serving.collect import record_events, unknown_record, upsert_reco
 from foretaste.serving.config import Kind, PipelineConfig
 from foretaste.serving.exposures import ExposureLog
 from foretaste.serving.health import status_of
+from foretaste.serving.live.counting import Counting
 from foretaste.serving.live.following import follower_of
 from foretaste.serving.live.models import LiveModels, Provisional
 from foretaste.serving.live.rollout_state import Step
@@ -61,6 +62,7 @@ class Engine:
         self._loader = ThreadPoolExecutor(2, thread_name_prefix="foretaste-loader")
         self.exposures = ExposureLog(records, metrics=self.metrics)
         self._started = time.monotonic()
+        counting = Counting(records, lambda: self._live.current)
         self._live = LiveModels(
             records,
             artifacts,
@@ -70,9 +72,9 @@ class Engine:
             provisional=provisional,
             use_own_pipeline=use_own_pipeline,
             min_history=min_history,
-            parts=Parts(guard=Guard(on_change=self.metrics.set_breaker)),
+            parts=Parts(counting.sources, Guard(on_change=self.metrics.set_breaker)),
         )
-        self.follower = follower_of(records, self._live, metrics=self.metrics)
+        self.follower = follower_of(records, self._live, counting, metrics=self.metrics)
         self._answering = Answering(records, self._live, metrics=self.metrics, exposures=self.exposures)
         self.rules = Rulers(records, self._live)
         """Rules and scenarios that the shop sets."""
@@ -386,11 +388,7 @@ class Engine:
         """What the caches keep: a user's list, or what resembles an item."""
         if asked.kind == "similar":
             return await self.similar_items(subject, asked.k, explain=asked.explain)
+        category, explain = asked.category, asked.explain
         return await self.recommend(
-            subject,
-            asked.k,
-            scenario=asked.scenario,
-            exclude=asked.exclude,
-            category=asked.category,
-            explain=asked.explain,
+            subject, asked.k, scenario=asked.scenario, exclude=asked.exclude, category=category, explain=explain
         )

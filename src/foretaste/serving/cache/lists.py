@@ -2,7 +2,8 @@
 
 Every request reads the user's stamp from the store (one look-up), so a list is sent again only when nothing that it
 rests on has changed since it was made: no event of the user in any process, no rule, no model, none of its items.
-What changes by time alone (trends, freshness, rules with dates) is bounded by the time to live.
+What changes by time alone or by what others do (trends, live counters, freshness, rules with dates) is bounded by the
+time to live, which is shorter for scenarios that rest on live counters (``PipelineConfig.keep_s``).
 """
 
 import asyncio
@@ -181,22 +182,28 @@ class CachedLists:
             await self._refresh()
         live = self._live_for(user_id)
         variant = self._variant(live)
+        ttl_s = self._ttl_of(asked, live)
         if self.shared is not None:
-            found = await self.shared.get(subject, asked, now, live)
+            found = await self.shared.get(subject, asked, now, live, ttl_s=ttl_s)
             if found is not None:
-                entry = found.entry(now, variant, clock_now=self._clock(), ttl_s=self._ttl_s)
+                entry = found.entry(now, variant, clock_now=self._clock(), ttl_s=ttl_s)
                 if not await self._items.touch(entry.item_ids, since=entry.items, until=now.items):
                     entry.items = now.items
                     self.process.put((subject, asked), entry)
                     self._on_shown(entry.recommendation_id)
                     return entry
         answer = await self._make_answer(subject, asked)
-        entry = entry_of(answer, now, variant, now=self._clock(), ttl_s=self._ttl_s)
+        entry = entry_of(answer, now, variant, now=self._clock(), ttl_s=ttl_s)
         if self._may_be_kept(answer) and self._variant(self._live_for(user_id)) == variant:
             self.process.put((subject, asked), entry)
             if self.shared is not None:
-                self.shared.put(subject, asked, entry, live)
+                self.shared.put(subject, asked, entry, live, ttl_s=ttl_s)
         return entry
+
+    def _ttl_of(self, asked: Asked, live: Live) -> float:
+        """How long a list may be kept: less where it rests on what changes by what others do."""
+        own = live.pipeline.config.keep_s(asked.scenario if asked.kind == "user" else None)
+        return self._ttl_s if own is None else min(own, self._ttl_s)
 
     def _may_be_kept(self, answer: Answer) -> bool:
         """A list that something failed for is made anew as soon as it is asked for again."""

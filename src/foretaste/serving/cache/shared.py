@@ -50,8 +50,8 @@ class SharedLists:
         namespace: what tells installations apart that use one cache.
     """
 
-    def __init__(self, cache: GuardedCache, *, namespace: str, ttl_s: float) -> None:
-        self.cache, self._ttl_s = cache, ttl_s
+    def __init__(self, cache: GuardedCache, *, namespace: str) -> None:
+        self.cache = cache
         self._namespace = hashlib.blake2b(namespace.encode(), digest_size=8).hexdigest()
         self._decoder = msgspec.msgpack.Decoder(Kept)
         self._encoder = msgspec.msgpack.Encoder()
@@ -64,8 +64,8 @@ class SharedLists:
         self._figures.failed, self._figures.skipped = self.cache.failed, self.cache.skipped
         return self._figures
 
-    async def get(self, subject: str, asked: Asked, stamp: Stamp, live: Live) -> Kept | None:
-        """The list that another process made from the same things; None when there is none."""
+    async def get(self, subject: str, asked: Asked, stamp: Stamp, live: Live, *, ttl_s: float) -> Kept | None:
+        """The list that another process made from the same things less than ``ttl_s`` ago; None when there is none."""
         raw = await self.cache.get(self._key(subject, asked, stamp, live))
         kept = None
         if raw is not None:
@@ -73,16 +73,16 @@ class SharedLists:
                 kept = self._decoder.decode(raw)
             except msgspec.MsgspecError:  # not ours, or of another version of this program
                 kept = None
-        if kept is not None and time.time() - kept.made_at < self._ttl_s:
+        if kept is not None and time.time() - kept.made_at < ttl_s:
             self._figures.hits += 1
             return kept
         self._figures.misses += 1
         return None
 
-    def put(self, subject: str, asked: Asked, entry: Entry, live: Live) -> None:
-        """Keep a list for the others."""
+    def put(self, subject: str, asked: Asked, entry: Entry, live: Live, *, ttl_s: float) -> None:
+        """Keep a list for the others, for ``ttl_s``."""
         kept = Kept(entry.made_at, entry.items, entry.recommendation_id, entry.item_ids, entry.head)
-        self.cache.put(self._key(subject, asked, entry.stamp, live), self._encoder.encode(kept), ttl_s=self._ttl_s)
+        self.cache.put(self._key(subject, asked, entry.stamp, live), self._encoder.encode(kept), ttl_s=ttl_s)
 
     def _key(self, subject: str, asked: Asked, stamp: Stamp, live: Live) -> str:
         parts = (live.bundle.version, self._fingerprint(live.pipeline), subject, *stamp.user, stamp.shared, asked.text)

@@ -211,7 +211,7 @@ async def test_a_list_of_another_process_is_found_in_the_second_tier_until_somet
     cache = GuardedCache(MemoryCache())
 
     def process():
-        return world.lists(shared=SharedLists(cache, namespace="shop", ttl_s=60.0))
+        return world.lists(shared=SharedLists(cache, namespace="shop"))
 
     one, two = process(), process()
     first = await one.get("u", ASKED)
@@ -226,6 +226,6 @@ async def test_a_list_of_another_process_is_found_in_the_second_tier_until_somet
     await world.records.upsert("item", [Record("i2", is_available=False)])
     await process().get("u", ASKED)
     assert len(world.made) == 3
-    other_shop = world.lists(shared=SharedLists(cache, namespace="other", ttl_s=60.0))
+    other_shop = world.lists(shared=SharedLists(cache, namespace="other"))
     await other_shop.get("u", ASKED)
     assert len(world.made) == 4
