@@ -21,7 +21,7 @@ from foretaste.serving.config import Kind, PipelineConfig
 from foretaste.serving.exposures import ExposureLog
 from foretaste.serving.health import status_of
 from foretaste.serving.live.counting import Counting
-from foretaste.serving.live.following import follower_of
+from foretaste.serving.live.following import Following
 from foretaste.serving.live.models import LiveModels, Provisional
 from foretaste.serving.live.rollout_state import Step
 from foretaste.serving.live.rulers import Rulers
@@ -74,7 +74,7 @@ class Engine:
             min_history=min_history,
             parts=Parts(counting.sources, Guard(on_change=self.metrics.set_breaker)),
         )
-        self.follower = follower_of(records, self._live, counting, metrics=self.metrics)
+        self.following = Following(records, self._live, counting, metrics=self.metrics)
         self._answering = Answering(records, self._live, metrics=self.metrics, exposures=self.exposures)
         self.rules = Rulers(records, self._live)
         """Rules and scenarios that the shop sets."""
@@ -94,14 +94,14 @@ class Engine:
 
     async def __aenter__(self) -> "Engine":
         await self._live.start()
-        await self.follower.start()
+        await self.following.start()
         await self.exposures.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.access.close()
         await self.exposures.close()
-        await self.follower.close()
+        await self.following.close()
         await self._live.close()
         self._answering.close()
         self._loader.shutdown(wait=True, cancel_futures=True)
@@ -256,7 +256,7 @@ class Engine:
             StorageUnavailableError, StorageFullError: nothing of this call was stored; send it again.
         """
         results = await record_events(self.records, raw, self.metrics)
-        self.follower.wake()
+        self.following.wake()
         return results
 
     async def merge_session(self, user_id: str, session_id: str) -> int:

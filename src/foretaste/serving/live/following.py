@@ -7,9 +7,23 @@ from foretaste.serving.live.models import LiveModels
 from foretaste.storage.records import Records
 
 
-def follower_of(records: Records, live: LiveModels, counting: Counting, *, metrics: Metrics) -> EventFollower:
-    """A follower with all who learn: live counters, and the comparison of clicks while a new version is a canary."""
-    follower, trials = EventFollower(records, metrics=metrics), live.trials
-    follower.subscribe("counters", counting.take, wants=counting.is_wanted, prepare=counting.prepare)
-    follower.subscribe("clicks", trials.on_events, wants=lambda: trials.counts_clicks, in_loop=True)
-    return follower
+class Following:
+    """The follower of one engine with all who learn: live counters, and the comparison of clicks during a canary."""
+
+    def __init__(self, records: Records, live: LiveModels, counting: Counting, *, metrics: Metrics) -> None:
+        self.follower = EventFollower(records, metrics=metrics)
+        self.follower.subscribe("counters", counting.take, wants=counting.is_wanted, prepare=counting.prepare)
+        trials = live.trials
+        self.follower.subscribe("clicks", trials.on_events, wants=lambda: trials.counts_clicks, in_loop=True)
+
+    async def start(self) -> None:
+        """Learn from now on."""
+        await self.follower.start()
+
+    async def close(self) -> None:
+        """Stop."""
+        await self.follower.close()
+
+    def wake(self) -> None:
+        """This worker has stored events: look at once."""
+        self.follower.wake()

@@ -90,11 +90,11 @@ async def test_a_pipeline_that_asks_for_no_counters_reads_no_events(counted, pip
     await train(counted.records, counted.artifacts, pipeline, evaluate=False)
     await counted.refresh()
     await counted.record_events(takes(["u-000"], "p-004"))
-    await counted.follower.look()
+    await counted.following.follower.look()
     sample = counted.metrics.registry.get_sample_value
     before = sample("foretaste_followed_events_total")
     await counted.record_events(takes(["u-001"], "p-004"))
-    await counted.follower.look()
+    await counted.following.follower.look()
     assert sample("foretaste_followed_events_total") == before
 
 
