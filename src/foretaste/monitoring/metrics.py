@@ -91,6 +91,12 @@ class Metrics:
         self._follower_lag = Gauge(
             "foretaste_follower_lag_seconds", "Events that arrived longer ago have been handed out.", registry=at
         )
+        self._updates = Counter(
+            "foretaste_model_updates",
+            "Updates of the live models: taken, outrun by a swap, failed.",
+            ["result"],
+            registry=at,
+        )
         self._loads = Counter("foretaste_model_loads", "Model versions loaded or refused.", ["result"], registry=at)
         self._rollouts = Counter(
             "foretaste_rollout_actions", "Steps of rollouts that this process took.", ["action"], registry=at
@@ -175,6 +181,10 @@ class Metrics:
     def set_follower_lag(self, lag_s: Callable[[], float]) -> None:
         """Where the lag of the follower is read from."""
         self._follower_lag.set_function(lag_s)
+
+    def count_update(self, result: str) -> None:
+        """An update of the live models that was ``taken``, ``outrun`` (others went live meanwhile) or ``failed``."""
+        self._updates.labels(result).inc()
 
     def count_load(self, result: str) -> None:
         """A model version that was ``loaded`` or ``refused``."""

@@ -82,16 +82,14 @@ def similar_lists(live: Live, item_id: str, query: Query, explain: bool) -> Outc
     """Items like one item from the first model that can say; filled up from its category, then from all."""
     bundle, catalogue, config = live.bundle, live.catalogue, live.pipeline.config
     names = config.similar.models or tuple(bundle.models)
-    shown = _shown(live, query, None)[: len(bundle.items)]
+    shown = _shown(live, query, None)
     skipped: list[Skipped] = []
     for name in names:
         model = bundle.models.get(name)
-        if model is None or not model.finds_similar_items:
+        if model is None or not model.finds_similar_items or item_id not in model.items:
             continue
-        if item_id not in bundle.items:
-            break
         try:
-            found = model.similar_items([item_id], query.k, allowed=shown)
+            found = model.similar_items([item_id], query.k, allowed=shown[: len(model.items)])
         except Exception as exc:  # noqa: BLE001 - the next model is asked; it is logged and counted
             log.warning("source_failed", source=name, version=bundle.version, error=f"{type(exc).__name__}: {exc}")
             skipped.append(Skipped(name, "error"))
@@ -139,7 +137,7 @@ def answer_of(
         items=items,
         user_id=query.user_id,
         scenario=query.scenario,
-        model_version=live.bundle.version,
+        model_version=live.bundle.label,
         sources=tuple(dict.fromkeys(one.sources)),
         fallback=fallback,
         fallbacks=skipped,

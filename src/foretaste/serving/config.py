@@ -23,12 +23,9 @@ from foretaste.serving.rules.config import RuleSet
 
 DEFAULT_PIPELINE = "shop"
 PRECOMPUTED = "precomputed"
-SOURCE_KINDS = ("catalogue", PRECOMPUTED)
+SOURCE_KINDS = ("catalogue", PRECOMPUTED, *LIVE_KINDS)
 """Kinds of sources beside models: ``catalogue`` gives the newest items of the catalogue, ``precomputed`` what
-``[precompute]`` made in advance."""
-SOURCE_KINDS = ("catalogue", *LIVE_KINDS)
-"""Kinds of sources beside models: ``catalogue`` gives the newest items of the catalogue, the others what everybody, or
-those in a like situation, take right now."""
+``[precompute]`` made in advance, the others what everybody, or those in a like situation, take right now."""
 LEAST_POOL = 100
 """Candidates kept by default, or five times the list where that is more."""
 Kind = Literal["popular", "trending", "new"]
@@ -199,6 +196,15 @@ class ScenarioConfig(_Part):
         return max(k, min(MAX_K, self.pool if self.pool is not None else max(LEAST_POOL, 5 * k)))
 
 
+class UpdatesConfig(_Part):
+    """How the live models learn between two trainings; see ``docs/serving/live-events.md``."""
+
+    every_s: PositiveFloat | None = None
+    """Seconds between two updates; without it there are none, as each one makes all lists in the caches old."""
+    most_events: PositiveInt = 200_000
+    """Events after which a version takes in no more: then it is time to train."""
+
+
 class PipelineConfig(_Part):
     """A whole pipeline. Every name used in sources, ranking, similar and fallback is one of ``models``."""
 
@@ -238,6 +244,8 @@ class PipelineConfig(_Part):
     """What newcomers are asked, and until when."""
     counters: CountersConfig = CountersConfig()
     """What the live counters count, where a source uses them."""
+    updates: UpdatesConfig = UpdatesConfig()
+    """How the live models learn between two trainings."""
     rollout: RolloutConfig = RolloutConfig()
     """How a new version comes in, and what sends it back."""
     scenarios: dict[str, ScenarioConfig] = Field(default_factory=dict)

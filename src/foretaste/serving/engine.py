@@ -74,7 +74,7 @@ class Engine:
             min_history=min_history,
             parts=Parts(counting.sources, Guard(on_change=self.metrics.set_breaker)),
         )
-        self.following = Following(records, self._live, counting, metrics=self.metrics)
+        self.following = Following(records, self._live, counting, metrics=self.metrics, executor=self._loader)
         self._answering = Answering(records, self._live, metrics=self.metrics, exposures=self.exposures)
         self.rules = Rulers(records, self._live)
         """Rules and scenarios that the shop sets."""

@@ -24,7 +24,7 @@ async def status_of(records: Records, followed: LiveModels, *, uptime_s: float) 
         ready=is_ready,
         state="ok" if healthy else "degraded" if is_ready else "down",
         version=__version__,
-        model_version=live.bundle.version,
+        model_version=live.bundle.label,
         models=tuple(sorted(live.bundle.models)),
         store=store,
         model=model,

@@ -85,7 +85,7 @@ class SharedLists:
         self.cache.put(self._key(subject, asked, entry.stamp, live), self._encoder.encode(kept), ttl_s=ttl_s)
 
     def _key(self, subject: str, asked: Asked, stamp: Stamp, live: Live) -> str:
-        parts = (live.bundle.version, self._fingerprint(live.pipeline), subject, *stamp.user, stamp.shared, asked.text)
+        parts = (live.bundle.label, self._fingerprint(live.pipeline), subject, *stamp.user, stamp.shared, asked.text)
         return f"foretaste:{self._namespace}:{hashlib.blake2b(repr(parts).encode(errors='replace')).hexdigest()[:40]}"
 
     def _fingerprint(self, pipeline: Pipeline) -> str:

@@ -39,18 +39,17 @@ class SimilarUsers:
 
         Anonymous sessions are never among them. A model that fails is passed over.
         """
-        if user_id in bundle.users:
-            for name, model in bundle.models.items():
-                if not model.finds_similar_users:
-                    continue
-                try:
-                    found = model.similar_users([user_id], min(4 * k, max(1, len(bundle.users))))[0]
-                except Exception as exc:  # noqa: BLE001 - shared items can still be counted; it is logged
-                    log.warning("source_failed", source=name, version=bundle.version, error=str(exc))
-                    continue
-                pairs = [(i, s) for i, s in zip(found.item_ids, found.scores, strict=True) if not is_session_user(i)]
-                if pairs:
-                    return _alike(bundle, pairs[:k], name)
+        for name, model in bundle.models.items():
+            if not model.finds_similar_users or user_id not in model.users:
+                continue
+            try:
+                found = model.similar_users([user_id], min(4 * k, max(1, len(model.users))))[0]
+            except Exception as exc:  # noqa: BLE001 - shared items can still be counted; it is logged
+                log.warning("source_failed", source=name, version=bundle.version, error=str(exc))
+                continue
+            pairs = [(i, s) for i, s in zip(found.item_ids, found.scores, strict=True) if not is_session_user(i)]
+            if pairs:
+                return _alike(bundle, pairs[:k], name)
         return _alike(bundle, self._by_items(bundle, user_id, history, k), SHARED_ITEMS)
 
     def _by_items(self, bundle: Bundle, user_id: str, history: Sequence[str], k: int) -> list[tuple[str, float]]:
@@ -98,4 +97,4 @@ def _best(population: Population, scores: npt.NDArray[np.float64], k: int) -> li
 
 
 def _alike(bundle: Bundle, pairs: Sequence[tuple[str, float]], source: str) -> Alike:
-    return Alike(tuple(user for user, _ in pairs), tuple(score for _, score in pairs), source, bundle.version)
+    return Alike(tuple(user for user, _ in pairs), tuple(score for _, score in pairs), source, bundle.label)

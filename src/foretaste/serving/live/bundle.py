@@ -14,7 +14,10 @@ from foretaste.storage.artifacts import ModelVersion
 
 @dataclass(frozen=True)
 class Bundle:
-    """Models fitted on one population. Requests in flight keep theirs while another becomes live."""
+    """Models fitted on one population. Requests in flight keep theirs while another becomes live.
+
+    After an update ``population`` has grown at the ends: a model that was not updated has the first rows of it.
+    """
 
     version: str | None
     """None for the empty bundle that serves before the first training."""
@@ -26,6 +29,15 @@ class Bundle:
     info: Mapping[str, Any] = field(default_factory=dict)
     lists: PreparedLists | None = None
     """Lists made in advance; None where the training made none."""
+    sequence: int | None = None
+    """The newest event of the store that it knows; None where that was not noted."""
+    n_taken_in: int = 0
+    """Events since the training that some of the models know too."""
+
+    @property
+    def label(self) -> str | None:
+        """The version, with the number of events that it has taken in since: ``VERSION+17``."""
+        return f"{self.version}+{self.n_taken_in}" if self.version is not None and self.n_taken_in else self.version
 
     @property
     def users(self) -> Vocabulary:
@@ -68,4 +80,5 @@ def bundle_of(models: Mapping[str, Recommender], version: ModelVersion) -> Bundl
         EventWeights.of(version.pipeline.get("data", {}), version.data),
         float(version.data.get("trained_at", version.created_at)),
         version.data,
+        sequence=version.data.get("newest_sequence"),
     )

@@ -1,27 +1,37 @@
 """What one worker learns from the events of all workers."""
 
+from concurrent.futures import Executor
+
 from foretaste.monitoring import Metrics
 from foretaste.serving.live.counting import Counting
 from foretaste.serving.live.follower import EventFollower
 from foretaste.serving.live.models import LiveModels
+from foretaste.serving.live.updates import ModelUpdates
 from foretaste.storage.records import Records
 
 
 class Following:
-    """The follower of one engine with all who learn: live counters, and the comparison of clicks during a canary."""
+    """The follower of one engine with all who learn: live counters, the comparison of clicks during a canary; and the
+    updates of the live models, which read events for themselves.
+    """
 
-    def __init__(self, records: Records, live: LiveModels, counting: Counting, *, metrics: Metrics) -> None:
+    def __init__(
+        self, records: Records, live: LiveModels, counting: Counting, *, metrics: Metrics, executor: Executor
+    ) -> None:
         self.follower = EventFollower(records, metrics=metrics)
         self.follower.subscribe("counters", counting.take, wants=counting.is_wanted, prepare=counting.prepare)
         trials = live.trials
         self.follower.subscribe("clicks", trials.on_events, wants=lambda: trials.counts_clicks, in_loop=True)
+        self.updates = ModelUpdates(records, live, metrics=metrics, executor=executor)
 
     async def start(self) -> None:
         """Learn from now on."""
         await self.follower.start()
+        self.updates.start()
 
     async def close(self) -> None:
         """Stop."""
+        await self.updates.close()
         await self.follower.close()
 
     def wake(self) -> None:

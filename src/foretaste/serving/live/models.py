@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from foretaste.serving.live.catalogue import Catalogue, changes
 from foretaste.serving.live.making import LiveMaker
 from foretaste.serving.live.rollout import Rollout
 from foretaste.serving.live.rollout_state import RolloutState, Step
-from foretaste.serving.live.serving import Arm, Live
+from foretaste.serving.live.serving import Arm, Live, Refusal
 from foretaste.serving.live.trials import Make, MakeAside, Trials
 from foretaste.serving.live.warming import warm_up
 from foretaste.serving.pipeline import Parts
@@ -33,15 +33,6 @@ POLL_S = 0.1
 RETRY_S = 60.0
 """After this time a refused version is tried again."""
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A version that could not be taken up."""
-
-    version: str
-    why: str
-    at: float
 
 
 class LiveModels:
@@ -345,14 +336,26 @@ class LiveModels:
         if described.pipeline and not self._own_pipeline:
             config = parse_pipeline(described.pipeline, origin=f"pipeline of version {version}")
         catalogue = self._current.catalogue
+        return await self._in_loader(lambda: self._tried(load(folder, described), catalogue, config))
 
-        def prepare() -> Live:
-            bundle = load(folder, described)
-            live = self._maker.made(bundle, _catalogue_for(catalogue, bundle), config)
-            warm_up(live)
-            return live
+    async def take_updated(self, before: Bundle, after: Bundle) -> bool:
+        """Serve with the models of ``before`` after they have learnt more; False where others went live meanwhile.
 
-        return await self._in_loader(prepare)
+        Raises:
+            ModelError: they cannot be served; the live ones stay.
+        """
+        now = self._current
+        live = await self._fitted(await self._in_loader(partial(self._tried, after, now.catalogue, now.described)))
+        if self._current.bundle is not before:
+            return False
+        self._current = live
+        self.generation += 1
+        return True
+
+    def _tried(self, bundle: Bundle, catalogue: Catalogue, config: PipelineConfig) -> Live:
+        live = self._maker.made(bundle, _catalogue_for(catalogue, bundle), config)
+        warm_up(live)
+        return live
 
     async def _fitted(self, live: Live) -> Live:
         """``live`` with the items and rules of now; between its return and the next ``await`` nothing can change."""

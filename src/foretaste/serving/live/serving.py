@@ -33,3 +33,12 @@ class Arm:
     """``canary:VERSION`` for a user who sees the new version; None for all others."""
     executor: Executor | None = None
     """Threads of its own, so that a new version which hangs takes none from the others; None means the usual ones."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A version that could not be taken up."""
+
+    version: str
+    why: str
+    at: float

@@ -129,11 +129,11 @@ def item_vectors(bundle: Bundle) -> Floats | None:
     """
     for model in bundle.models.values():
         factors = getattr(model, "item_factors", None)
-        if isinstance(factors, np.ndarray) and factors.ndim == 2 and len(factors) == len(bundle.items):
+        if isinstance(factors, np.ndarray) and factors.ndim == 2 and len(factors) == len(model.items):
             return unit_rows(np.asarray(factors, dtype=np.float32))
     for model in bundle.models.values():
         tokens = getattr(model, "vectors", None)
-        if isinstance(tokens, sparse.csr_array) and tokens.shape[0] == len(bundle.items):
+        if isinstance(tokens, sparse.csr_array) and tokens.shape[0] == len(model.items):
             texts = getattr(model, "texts", None)
             return content_vectors(tokens, texts if isinstance(texts, np.ndarray) else None)
     return None

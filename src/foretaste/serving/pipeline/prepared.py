@@ -27,6 +27,7 @@ class PreparedSource:
         """The stored items that may be shown, without those that the user excludes or had meanwhile."""
         users = self._bundle.users
         found = np.array([-1 if query.user_id is None else users.row(query.user_id) for query in queries])
+        found[found >= len(self._lists.rows)] = -1  # users whom an update brought in
         rows, scores = self._lists.rows[found], self._lists.scores[found]  # (B, k'), copies
         rows[found < 0] = -1
         at = np.maximum(rows, 0)

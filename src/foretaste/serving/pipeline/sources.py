@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.data import Query, Reason, RecLists
+from foretaste.data import Query, Reason, RecLists, Vocabulary
 from foretaste.models import Recommender
 from foretaste.serving.config import SourceConfig
 from foretaste.serving.live.bundle import Bundle
@@ -22,9 +22,10 @@ Rows = npt.NDArray[np.int32]
 class ModelSource:
     """A fitted model as a source; users that it cannot serve get nothing."""
 
-    def __init__(self, name: str, model: Recommender) -> None:
+    def __init__(self, name: str, model: Recommender, items: Vocabulary) -> None:
+        """``items``: those of the bundle, of which the model's are the first."""
         self.name = name
-        self.model = model
+        self.model, self._items = model, items
 
     def recommend(self, queries: Sequence[Query], k: int, *, allowed: Mask, now: float) -> RecLists:
         """The model's own lists."""
@@ -32,7 +33,8 @@ class ModelSource:
         ranked = allowed[..., : len(self.model.items)]
         if ranked.ndim == 2 and len(ranked) == 1:
             ranked = ranked[0]  # one mask for all is the quicker way
-        return self.model.recommend(wide, k, allowed=ranked, unknown="empty")
+        lists = self.model.recommend(wide, k, allowed=ranked, unknown="empty")
+        return lists if lists.items is self._items else replace(lists, items=self._items)
 
     def explain(self, query: Query, item_ids: Sequence[str]) -> Sequence[Reason | None]:
         """The model's own reasons."""
@@ -125,7 +127,7 @@ class Sources:
     def _make(self, config: SourceConfig) -> Source | None:
         if config.model is not None:
             model = self.bundle.models.get(config.model)
-            return None if model is None else ModelSource(config.name, model)
+            return None if model is None else ModelSource(config.name, model, self.bundle.items)
         maker = self._makers.get(config.kind or "")
         return None if maker is None else maker(config, self.bundle, self.catalogue)
 

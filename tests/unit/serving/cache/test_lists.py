@@ -28,10 +28,12 @@ class World:
         self.now = 0.0
         self.swap("v1")
 
-    def swap(self, version):
+    def swap(self, version, pipeline=PIPELINE):
         catalogue = SimpleNamespace(version=0)
-        pipeline = Pipeline(parse_pipeline(PIPELINE))
-        self.live = SimpleNamespace(bundle=SimpleNamespace(version=version), pipeline=pipeline, catalogue=catalogue)
+        pipeline = Pipeline(parse_pipeline(pipeline))
+        self.live = SimpleNamespace(
+            bundle=SimpleNamespace(version=version, label=version), pipeline=pipeline, catalogue=catalogue
+        )
 
     async def make(self, subject, asked):
         version = self.live.bundle.version
@@ -133,6 +135,18 @@ async def test_time_alone_makes_a_list_old(world):
     await lists.get("u", ASKED)
     assert len(world.made) == 1
     world.now = 60.0
+    await lists.get("u", ASKED)
+    assert len(world.made) == 2
+
+
+async def test_a_list_that_rests_on_what_others_do_is_kept_for_less_time(world):
+    lists = world.lists(ttl_s=60.0)
+    world.swap("v2", {**PIPELINE, "sources": [{"kind": "live_popular"}], "counters": {"keep_s": 5}})
+    await lists.get("u", ASKED)
+    world.now = 4.9
+    await lists.get("u", ASKED)
+    assert len(world.made) == 1
+    world.now = 5.0
     await lists.get("u", ASKED)
     assert len(world.made) == 2
 

@@ -86,9 +86,9 @@ def test_a_clock_that_is_set_back_keeps_what_is_counted_and_gives_no_infinity():
     np.testing.assert_allclose(as_dict(sums, 0, earlier)[0], [2.0, 2.0], rtol=1e-6)
 
 
-def counters_of(events, attributes=None, **config):
+def counters_of(events, of_users=None, **config):
     counters = LiveCounters(CountersConfig(**config), clock=lambda: NOW)
-    counters.take(events, WEIGHTS, attributes or {})
+    counters.take(events, WEIGHTS, of_users or {})
     return counters
 
 
