@@ -81,6 +81,12 @@ class Metrics:
         self._exposures = Counter(
             "foretaste_exposures", "Lists shown: stored, shown_again (servings), dropped.", ["result"], registry=at
         )
+        self._explored = Counter(
+            "foretaste_explored_items",
+            "Explored items that were learnt from: shown, rewarded.",
+            ["result"],
+            registry=at,
+        )
         self._refused = Counter(
             "foretaste_requests_refused", "Requests refused at the gate, by reason.", ["reason"], registry=at
         )
@@ -165,6 +171,10 @@ class Metrics:
         """Lists shown that were ``stored`` or ``dropped``, servings that were ``shown_again``."""
         if n:
             self._exposures.labels(result).inc(n)
+
+    def count_explored(self, result: str, n: int) -> None:
+        """Explored items that were ``shown``, or ``rewarded`` by an event."""
+        self._explored.labels(result).inc(n)
 
     def count_refused(self, reason: str) -> None:
         """A request that was not let in: no_credential, credential, guessing, scope, rate, origin."""

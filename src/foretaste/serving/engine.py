@@ -63,6 +63,7 @@ class Engine:
         self.exposures = ExposureLog(records, metrics=self.metrics)
         self._started = time.monotonic()
         counting = Counting(records, lambda: self._live.current)
+        parts = Parts(counting.sources, Guard(on_change=self.metrics.set_breaker))
         self._live = LiveModels(
             records,
             artifacts,
@@ -72,9 +73,11 @@ class Engine:
             provisional=provisional,
             use_own_pipeline=use_own_pipeline,
             min_history=min_history,
-            parts=Parts(counting.sources, Guard(on_change=self.metrics.set_breaker)),
+            parts=parts,
         )
-        self.following = Following(records, self._live, counting, metrics=self.metrics, executor=self._loader)
+        self.following = Following(
+            records, self._live, counting, parts.explorer, metrics=self.metrics, executor=self._loader
+        )
         self._answering = Answering(records, self._live, metrics=self.metrics, exposures=self.exposures)
         self.rules = Rulers(records, self._live)
         """Rules and scenarios that the shop sets."""

@@ -110,6 +110,16 @@ class Explorer:
                 shared = self._bandits[name] = SharedBandit(config)
         return Policy(table, name, config, shared)
 
+    def shared(self) -> dict[str, SharedBandit]:
+        """The bandits of now by the names of their policies, under which lists are logged."""
+        with self._lock:
+            return dict(self._bandits)
+
+    @property
+    def in_use(self) -> bool:
+        """Whether any pipeline explores."""
+        return len(self._bandits) > 0
+
 
 def draw_of(policy: Policy, query: Query, *, now: float, seed: int) -> int:
     """64 bits by which all is drawn for one list.

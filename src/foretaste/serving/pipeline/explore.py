@@ -27,6 +27,7 @@ _DAY_S = 86_400
 class _Pick(NamedTuple):
     place: int
     row: int
+    item_id: str
     propensity: float
     features: tuple[float, ...]
 
@@ -114,18 +115,17 @@ class _One:
     def filled(self, draw: int, rows: Rows) -> _Found | None:
         """The list with what is explored at the places that no pin takes; None when none of ``rows`` fits."""
         picks: list[_Pick] = []
-        offered = left = self._offered(rows)
+        left, offered = self._offered(rows), list[str]()
         for n, place in enumerate(p for p in self._policy.config.ranks(self._k) if p not in self._pins):
             fits = self._fitting(left, [pick.row for pick in picks])
             if len(fits) == 0:
                 break
-            if n == 0:
-                offered = fits
             ids = self._items.ids_of(fits)
+            offered = offered or ids
             taken, propensity, features = self._policy.choose(
                 ids, draw=mixed(draw, n), situation=self._situation, attributes_of=self._attributes_of
             )
-            picks.append(_Pick(place, int(fits[taken]), propensity, features))
+            picks.append(_Pick(place, int(fits[taken]), ids[taken], propensity, features))
             left = left[left != fits[taken]]
         if not picks:
             return None
@@ -172,14 +172,14 @@ class _One:
         name = CATALOGUE if self._policy.config.pool == "newest" else RARE
         return {pick.row: name for pick in picks if pick.row not in candidates}
 
-    def _record(self, picks: Sequence[_Pick], offered: Rows) -> Explored:
+    def _record(self, picks: Sequence[_Pick], offered: Sequence[str]) -> Explored:
         return Explored(
             policy=self._policy.name,
             share=self._policy.config.share,
-            item_ids=tuple(self._items.ids_of([pick.row for pick in picks])),
+            item_ids=tuple(pick.item_id for pick in picks),
             places=tuple(pick.place for pick in picks),
             propensities=tuple(pick.propensity for pick in picks),
-            offered=tuple(self._items.ids_of(offered)),
+            offered=tuple(offered),
             situation=self._situation,
             features=tuple(pick.features for pick in picks if pick.features),
         )
