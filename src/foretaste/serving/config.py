@@ -19,6 +19,7 @@ from foretaste.serving.cold.tastes import OnboardingConfig
 from foretaste.serving.exploration.config import ExplorationConfig
 from foretaste.serving.live.groups import LIVE_KINDS, CountersConfig, LiveSourceConfig
 from foretaste.serving.live.guards import RolloutConfig
+from foretaste.serving.live.updates_config import UpdatesConfig
 from foretaste.serving.rules.config import RuleSet
 
 DEFAULT_PIPELINE = "shop"
@@ -196,15 +197,6 @@ class ScenarioConfig(_Part):
         return max(k, min(MAX_K, self.pool if self.pool is not None else max(LEAST_POOL, 5 * k)))
 
 
-class UpdatesConfig(_Part):
-    """How the live models learn between two trainings; see ``docs/serving/live-events.md``."""
-
-    every_s: PositiveFloat | None = None
-    """Seconds between two updates; without it there are none, as each one makes all lists in the caches old."""
-    most_events: PositiveInt = 200_000
-    """Events after which a version takes in no more: then it is time to train."""
-
-
 class PipelineConfig(_Part):
     """A whole pipeline. Every name used in sources, ranking, similar and fallback is one of ``models``."""
 
@@ -291,8 +283,11 @@ class PipelineConfig(_Part):
         return self
 
     @model_validator(mode="after")
-    def _rules_are_right(self) -> Self:
+    def _rules_and_keys_are_right(self) -> Self:
         self.rule_set()
+        for source in self._all_sources():
+            if source.kind in LIVE_KINDS:
+                LiveSourceConfig.of(source.parameters).check(source.name, source.kind, self.counters)
         return self
 
     def rule_set(self) -> RuleSet:
@@ -308,13 +303,6 @@ class PipelineConfig(_Part):
             except RuleError as exc:
                 raise RuleError(f"scenarios.{name}.{exc.message}", hint=exc.hint, details=exc.details) from exc
         return rules
-
-    @model_validator(mode="after")
-    def _keys_are_counted(self) -> Self:
-        for source in self._all_sources():
-            if source.kind in LIVE_KINDS:
-                LiveSourceConfig.of(source.parameters).check(source.name, source.kind, self.counters)
-        return self
 
     def _all_sources(self) -> list[SourceConfig]:
         chain = [SourceConfig(kind=name) for name in self.fallback.chain if name in SOURCE_KINDS]

@@ -10,7 +10,10 @@ from foretaste.serving.bootstrap import open_engine
 from foretaste.settings import load_settings
 
 USER = "/api/v1/recommendations/user/u-001"
-EXPLORES = {"exploration": {"policy": "epsilon_greedy", "share": 1, "pool": "rare", "pool_size": 5}}
+EXPLORES = {
+    "exploration": {"policy": "epsilon_greedy", "share": 1, "pool": "rare", "pool_size": 5},
+    "deadlines": {"explore_ms": 10_000, "total_ms": 20_000},  # on a busy machine, too
+}
 
 
 @pytest.fixture

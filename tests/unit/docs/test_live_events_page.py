@@ -3,8 +3,9 @@ import tomllib
 from pathlib import Path
 
 from foretaste.models import model_class, model_names
-from foretaste.serving.config import UpdatesConfig, parse_pipeline
+from foretaste.serving.config import parse_pipeline
 from foretaste.serving.live.groups import LIVE_KINDS, CountersConfig
+from foretaste.serving.live.updates_config import UpdatesConfig
 
 PAGE = (Path(__file__).parents[3] / "docs" / "serving" / "live-events.md").read_text(encoding="utf-8")
 PIPELINES = [parse_pipeline(tomllib.loads(found)) for found in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)]
