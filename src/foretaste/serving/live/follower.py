@@ -17,6 +17,8 @@ POLL_S = 0.05
 """Longest time between two looks; an event that this worker stores is looked for at once."""
 GAP_S = 0.005
 """Shortest time between two looks, so that many small writes are read together."""
+ASLEEP_S = 0.5
+"""Time between two looks whether anybody wants events, while nobody does."""
 LOOK_S = 0.5
 """After this time the store is read whatever its change token says."""
 RETRY_S = 0.5
@@ -108,8 +110,9 @@ class EventFollower:
             self._thread = None
 
     def wake(self) -> None:
-        """Look now: this worker has stored events."""
-        self._wake.set()
+        """Look now, where anybody wants events: this worker has stored some."""
+        if self._after is not None:
+            self._wake.set()
 
     async def look(self) -> int:
         """Hand out all events that are there now; returns how many.
@@ -153,11 +156,18 @@ class EventFollower:
             except Exception as exc:  # noqa: BLE001 - following must outlive what nobody thought of; it is logged
                 self._say_failing(f"{type(exc).__name__}: {exc}")
                 wait_s = RETRY_S
-            await asyncio.sleep(GAP_S)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await self._wake.wait()
-            self._wake.clear()
+            if await self._woken(ASLEEP_S if self._after is None else wait_s):
+                await asyncio.sleep(GAP_S)
+
+    async def _woken(self, wait_s: float) -> bool:
+        """Wait; whether it was for less than ``wait_s``."""
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        self._wake.clear()
+        return True
 
     def _may_be_new(self) -> bool:
         now, token = time.monotonic(), self._token
