@@ -111,7 +111,7 @@ class EventFollower:
 
     def wake(self) -> None:
         """Look now, where anybody wants events: this worker has stored some."""
-        if self._after is not None:
+        if self._after is not None or any(one.wants() for one in self._subscriptions):
             self._wake.set()
 
     async def look(self) -> int:
