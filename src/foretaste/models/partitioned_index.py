@@ -22,6 +22,8 @@ HEAD = 1_024
 """The longest items, read for every query: popular items are good for many."""
 _PER_CENTRE = 40
 """Items of the sample for each partition."""
+_EXAMPLES = 512
+"""Queries that say how far an approximate search must look."""
 _ROUNDS = 8
 _TILE = 8_192
 _LEAST_ALLOWED = 0.1
@@ -37,12 +39,13 @@ def factor_index(
 ) -> "FlatIndex | PartitionedIndex":
     """An index of items (I, F) to be searched in the way asked for.
 
-    ``queries`` (n, F) are such as will be asked. Where partitions do not pay for them, the index is exact whatever
-    ``retrieval`` says.
+    ``queries`` (n, F) are such as will be asked; some of them are tried. Where partitions do not pay for them, the
+    index is exact whatever ``retrieval`` says.
     """
     many = len(items) >= AUTO_ITEMS
     if retrieval == "approximate" or (retrieval == "auto" and many):
-        index = PartitionedIndex(items, queries=queries, offered=offered)
+        some = np.linspace(0, len(queries) - 1, min(_EXAMPLES, len(queries))).astype(np.int64)
+        index = PartitionedIndex(items, queries=np.asarray(queries[some]), offered=offered)
         if index.share_scanned <= MOST_SCANNED:
             return index
     return FlatIndex(items, offered=offered)

@@ -22,8 +22,6 @@ from foretaste.models.threads import blas_threads, n_threads
 
 _RELAXATION = (1.0, 1.3, 1.5, 1.6, 1.7)
 _FEW_FACTORS = 256
-_EXAMPLES = 512
-"""Users whose lists say how far an approximate search must look."""
 
 
 class ImplicitALSConfig(ModelConfig):
@@ -186,13 +184,8 @@ class ImplicitALS(Recommender):
 
     @cached_property
     def _index(self) -> FlatIndex | PartitionedIndex:
-        some = np.linspace(0, len(self.user_factors) - 1, min(_EXAMPLES, len(self.user_factors))).astype(np.int64)
-        return factor_index(
-            np.asarray(self.item_factors),
-            self.config.retrieval,
-            queries=np.asarray(self.user_factors)[some],
-            offered=~self._never_seen,
-        )
+        items, users = np.asarray(self.item_factors), np.asarray(self.user_factors)
+        return factor_index(items, self.config.retrieval, queries=users, offered=~self._never_seen)
 
     @cached_property
     def _never_seen(self) -> npt.NDArray[np.bool_]:

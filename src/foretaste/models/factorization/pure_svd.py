@@ -1,5 +1,6 @@
 """PureSVD: a history projected on the main singular vectors."""
 
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -7,8 +8,9 @@ import numpy.typing as npt
 from pydantic import Field, PositiveInt
 from scipy import sparse
 
-from foretaste.data import Dataset
+from foretaste.data import Dataset, Histories
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
+from foretaste.models.flat_index import FlatIndex
 from foretaste.models.reasons import to_history
 from foretaste.models.spectral import randomized_svd
 
@@ -72,18 +74,35 @@ class PureSVD(Recommender):
             seed=config.seed,
         )
         self.item_factors: Floats = np.ascontiguousarray(found.right)  # (I, k)
+        self.__dict__.pop("_index", None)
 
     def _history(self, batch: UserBatch) -> sparse.csr_array:
         return batch.histories.matrix(self.config.values, duplicates=self.population.duplicates)
 
+    def _projected(self, own: sparse.csr_array) -> Floats:
+        """Histories (B, I) in the space of the singular vectors (B, k)."""
+        read = sparse.csr_array((own.data * self.read_scale[own.indices], own.indices, own.indptr), shape=own.shape)
+        return np.asarray(read @ self.item_factors, np.float32)
+
     def _scores(self, batch: UserBatch) -> FloatBlock:
         own = self._history(batch)
-        read = sparse.csr_array((own.data * self.read_scale[own.indices], own.indices, own.indptr), shape=own.shape)
-        scores: FloatBlock = np.asarray(read @ self.item_factors, np.float32) @ self.item_factors.T
+        scores: FloatBlock = self._projected(own) @ self.item_factors.T
         scores *= self.score_scale
         scores[np.diff(own.indptr) == 0] = -np.inf  # no history, no evidence
         scores[:, self.degrees <= 0] = -np.inf
         return scores
+
+    def _rank(
+        self, batch: UserBatch, k: int, seen: Histories | None, allowed: npt.NDArray[np.bool_] | None
+    ) -> tuple[Rows, Floats]:
+        own = self._history(batch)
+        projected = self._projected(own)
+        projected[np.diff(own.indptr) == 0] = np.nan  # an empty list
+        return self._index.search(projected, k, seen=seen, allowed=allowed)
+
+    @cached_property
+    def _index(self) -> FlatIndex:
+        return FlatIndex(self.item_factors * self.score_scale[:, None], offered=self.degrees > 0)
 
     def _item_similarity(self, rows: Rows) -> FloatBlock:
         """Cosine of the item vectors."""

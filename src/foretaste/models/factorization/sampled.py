@@ -13,6 +13,8 @@ from foretaste.data import Dataset, Histories, Values
 from foretaste.errors import DataInsufficientError
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
 from foretaste.models.factors import embedded, unit_rows
+from foretaste.models.flat_index import FlatIndex
+from foretaste.models.partitioned_index import PartitionedIndex, Retrieval, factor_index
 from foretaste.models.sampling import drawn_items, equal_parts, padded
 from foretaste.models.threads import map_threads, n_threads
 
@@ -55,6 +57,9 @@ class SampledConfig(ModelConfig):
     """Share of the interactions kept aside to stop early by their AUC; 0 trains on everything for all epochs."""
     patience: PositiveInt = 3
     """Epochs without a better AUC on what was kept aside, after which training stops."""
+    retrieval: Retrieval = "exact"
+    """Lists hold the best items (``exact``), about 98 % of them, quicker in a large catalogue (``approximate``), or
+    either by the size of the catalogue (``auto``)."""
     seed: int = Field(0, ge=0, lt=2**31)
     """Seed of the start and of the draws."""
 
@@ -118,7 +123,7 @@ class SampledFactors(Recommender):
             raise DataInsufficientError(
                 f"data set {data.name!r} has no interaction with a weight above 0", hint="nothing shows what is liked"
             )
-        for derived in ("_unit_factors", "_draws", "_table"):
+        for derived in ("_unit_factors", "_draws", "_table", "_index"):
             self.__dict__.pop(derived, None)
         self.popularity: Ints = np.bincount(matrix.indices, minlength=data.n_items).astype(np.int32)
         self.mean_weight = float(matrix.data.mean(dtype=np.float64))
@@ -233,6 +238,20 @@ class SampledFactors(Recommender):
         scores[~factors.any(axis=1)] = -np.inf  # nothing is known of a user without interactions either
         return scores
 
+    def _rank(
+        self, batch: UserBatch, k: int, seen: Histories | None, allowed: npt.NDArray[np.bool_] | None
+    ) -> tuple[Rows, Floats]:
+        factors = self._embed(batch)
+        factors[~factors.any(axis=1)] = np.nan  # an empty list
+        return self._index.search(_and_one(factors), k, seen=seen, allowed=allowed)
+
+    @cached_property
+    def _index(self) -> FlatIndex | PartitionedIndex:
+        """Of the vectors with the biases as one more factor, which is 1 for every user."""
+        items = np.column_stack([self.item_factors, self.item_bias])
+        users = _and_one(np.asarray(self.user_factors))
+        return factor_index(items, self.config.retrieval, queries=users, offered=self.popularity > 0)
+
     def _pair_scores(self, user_rows: Rows, item_rows: Rows) -> npt.NDArray[np.float32]:
         users = self.user_factors[user_rows]
         scores: npt.NDArray[np.float32] = np.einsum("nf,nf->n", users, self.item_factors[item_rows])
@@ -300,6 +319,10 @@ class Schedule:
             for a, b in map_threads(work, blocks):
                 compared, wrong = compared + a, wrong + b
         return wrong / max(compared, 1)
+
+
+def _and_one(factors: Floats) -> Floats:
+    return np.column_stack([factors, np.ones(len(factors), np.float32)])
 
 
 def _entries(matrix: sparse.csr_array, keep: npt.NDArray[np.bool_]) -> sparse.csr_array:

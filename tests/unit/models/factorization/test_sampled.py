@@ -6,11 +6,13 @@ from scipy import sparse
 
 from foretaste.data import Query
 from foretaste.errors import ConfigurationError, DataInsufficientError
-from foretaste.models import create_model
+from foretaste.models import Recommender, create_model, flat_index, partitioned_index
 from foretaste.models.factorization.bpr import BPR
 from foretaste.models.factorization.logistic_mf import LogisticMF
 from foretaste.models.factorization.warp import WARP
+from foretaste.models.flat_index import FlatIndex
 from foretaste.models.kernels.sampled_sgd import train_block
+from foretaste.models.partitioned_index import PartitionedIndex
 from foretaste.models.sampling import drawn_items, equal_parts
 from foretaste.testing import dataset_of_matrix
 
@@ -218,3 +220,25 @@ def test_parts_hold_about_the_same_number_of_entries():
     assert parts[-1][1] == 50
     sizes = [int(matrix.indptr[b] - matrix.indptr[a]) for a, b in parts]
     assert max(sizes) < 1.3 * min(sizes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("retrieval", ["exact", "approximate"])
+def test_lists_from_an_index_are_those_of_all_scores(name, retrieval, monkeypatch):
+    monkeypatch.setattr(flat_index, "MIN_ITEMS", 100)
+    monkeypatch.setattr(partitioned_index, "HEAD", 20)
+    monkeypatch.setattr(partitioned_index, "MOST_SCANNED", 1.0)
+    data = dataset_of_matrix(groups(300, 400, share=0.2))
+    model = create_model(name, n_factors=8, epochs=2, retrieval=retrieval).fit(data)
+    users = data.users.ids_of(np.arange(300))
+    for _ in range(2):
+        assert isinstance(model._index, PartitionedIndex if retrieval == "approximate" else FlatIndex)
+        found = model.recommend(users, 20)
+        with monkeypatch.context() as patch:
+            patch.setattr(type(model), "_rank", Recommender._rank)
+            best = model.recommend(users, 20)
+        if retrieval == "exact":
+            np.testing.assert_allclose(found.scores, best.scores, rtol=1e-4, atol=1e-5)
+        shared = [len(np.intersect1d(a, b)) / 20 for a, b in zip(found.item_rows, best.item_rows, strict=True)]
+        assert np.mean(shared) >= (0.999 if retrieval == "exact" else 0.96)
+        model.update(data)
