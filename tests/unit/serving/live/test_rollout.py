@@ -40,7 +40,7 @@ async def another(engine, name="green", regularization=6.0):
     return (await train(engine.records, engine.artifacts, pipeline, promote=False, evaluate=False)).version
 
 
-async def until(check, *, engine, timeout_s=15.0):
+async def until(check, *, engine, timeout_s=60.0):
     """Ask for lists until ``check`` is true."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
@@ -59,7 +59,7 @@ async def stage_is(engine, stage, live=None):
 async def test_a_good_version_goes_through_shadow_and_canary_and_becomes_live(engine):
     old = await engine.artifacts.live()
     new = await another(engine)
-    steps = (Step("shadow", 0.05, 1.0), Step("canary", 4.0, 0.5), Step("watch", 0.2))
+    steps = (Step("shadow", 0.05, 1.0), Step("canary", 10.0, 0.5), Step("watch", 0.2))
     await engine.promote(new, steps, guards=QUICK)
     assert (await engine.recommend(USERS[0])).model_version == old  # nobody sees a shadow
     await until(lambda _: stage_is(engine, "canary"), engine=engine)
