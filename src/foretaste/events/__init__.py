@@ -8,6 +8,7 @@ from foretaste.events.event import (
     check_user_id,
     is_session_user,
     new_event_id,
+    new_event_ids,
     parse_timestamp,
     session_user,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "check_user_id",
     "is_session_user",
     "new_event_id",
+    "new_event_ids",
     "parse_timestamp",
     "session_user",
 ]

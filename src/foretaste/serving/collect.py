@@ -1,14 +1,14 @@
 """From raw records to durable ones: each is checked by itself, refused ones go to the dead letters with the reason."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import orjson
 
 from foretaste.errors import ForetasteError, InvalidRecordError, NotFoundError, UnknownItemError, UnknownUserError
-from foretaste.events import Event, check_event, check_id, check_user_id
+from foretaste.events import Event, check_event, check_id, check_user_id, new_event_ids
 from foretaste.logs import get_logger
 from foretaste.monitoring import Metrics
 from foretaste.serving.answers import WriteResult
@@ -30,13 +30,14 @@ async def record_events(records: Records, raw: Sequence[Any], metrics: Metrics) 
         StorageUnavailableError, StorageFullError: nothing of this call was stored.
     """
     now = time.time()
+    ids = new_event_ids(now, len(raw))
     events: list[Event] = []
     places: list[int] = []
     results: list[WriteResult] = []
     letters: list[DeadLetter] = []
     for index, record in enumerate(raw):
         try:
-            event = _checked_event(record, now)
+            event = _checked_event(record, now, ids)
         except InvalidRecordError as exc:
             results.append(_rejected(index, exc))
             letters.append(_letter("event", record, exc, now))
@@ -125,14 +126,14 @@ def unknown_record(kind: RecordKind, record_id: str) -> NotFoundError:
     return UnknownItemError(f"item {record_id!r} is unknown", hint="add it with PUT /api/v1/items/{item_id}")
 
 
-def _checked_event(record: Any, now: float) -> Event:
+def _checked_event(record: Any, now: float, ids: Iterator[str]) -> Event:
     if not isinstance(record, Mapping):
         raise InvalidRecordError(
             f"an event must be an object, not {type(record).__name__}",
             hint='send e.g. {"user_id": "u1", "item_id": "i1", "type": "view"}',
         )
     try:
-        event = check_event(record, now=now)
+        event = check_event(record, now=now, ids=ids)
     except (OverflowError, ValueError) as exc:
         raise InvalidRecordError(f"the event has a value that cannot be used: {exc}") from exc
     size = len(_encoded(event.context, "context")) if event.context else 0

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foretaste.errors import InvalidRecordError
-from foretaste.events import Event, check_event, check_id, is_session_user, new_event_id, parse_timestamp
+from foretaste.events import (
+    Event,
+    check_event,
+    check_id,
+    is_session_user,
+    new_event_id,
+    new_event_ids,
+    parse_timestamp,
+)
 
 NOW = 1_767_225_600.0  # 2026-01-01
 GOOD = {"user_id": "u", "item_id": "i"}
@@ -206,6 +214,23 @@ def test_new_event_ids_differ_and_are_valid() -> None:
     ids = {new_event_id() for _ in range(100)}
     assert len(ids) == 100
     assert all(check_id(one, "event_id") == one for one in ids)
+
+
+def test_new_event_ids_begin_with_their_time_and_differ_within_a_batch() -> None:
+    earlier, later = list(new_event_ids(NOW, 50)), list(new_event_ids(NOW + 0.001, 50))
+    assert max(earlier) < min(later)
+    assert len({*earlier, *later}) == 100
+    assert {len(one) for one in earlier} == {32}
+    assert int(earlier[0][:12], 16) == int(NOW * 1000)
+
+
+def test_an_event_without_an_id_takes_the_next_of_those_handed_in() -> None:
+    ids = iter(["a", "b"])
+    without = {name: value for name, value in GOOD.items() if name != "event_id"}
+    found = [
+        check_event(record, now=NOW, ids=ids).event_id for record in (without, {**GOOD, "event_id": "own"}, without)
+    ]
+    assert found == ["a", "own", "b"]
 
 
 def test_an_event_of_a_session_without_a_user_is_kept_under_a_reserved_user() -> None:

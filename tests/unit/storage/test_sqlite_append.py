@@ -53,8 +53,10 @@ def test_events_keep_their_order_and_every_column(connection):
     assert rows[1][1:] == ("e1", "u1", "i1", "purchase", 2.5, 7.0, "s1", '{"device":"phone"}', "r1", 3)
 
 
-def test_an_event_without_a_user_is_an_error_and_not_passed_over(connection):
-    wrong = [*values("e0"), ("e1", None, *values("e1")[0][2:])]
-    with pytest.raises(sqlite3.IntegrityError, match="user_id"):
-        append_events(connection, wrong)
+def test_an_event_that_lacks_a_value_is_an_error_and_not_passed_over(connection):
+    for place in (0, 1, 2, 3, 5):
+        wrong = list(values("e1")[0])
+        wrong[place] = None
+        with pytest.raises(sqlite3.IntegrityError, match="lacks a value"):
+            append_events(connection, [*values("e0"), tuple(wrong)])
     assert connection.execute("SELECT COUNT(*) FROM events").fetchone() == (0,)
