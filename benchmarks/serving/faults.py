@@ -1,9 +1,9 @@
 """Faults, each injected while shoppers ask and post: what they saw, how long it took to heal, what was lost.
 
-A row each. ``valid_lists`` counts every list that was asked for, a failed connection being an invalid list;
-``errors_lists`` and ``errors_events`` are what clients saw (a refused post is an error too, and loses nothing: it was
-not acknowledged). ``recovery_lists_s`` is from the injection to the end of the last failed list. ``lost_events`` are
-acknowledged events that are not in the store afterwards.
+A row each. ``valid_lists`` counts every list that was asked for; one whose connection is lost is asked for once more
+(``asked_again``), and invalid when that fails, too. ``errors_lists`` and ``errors_events`` are what clients saw (a
+refused post is an error too, and loses nothing: it was not acknowledged). ``recovery_lists_s`` is from the injection to
+the end of the last failed list. ``lost_events`` are acknowledged events that are not in the store afterwards.
 
 The process's own clock is not moved (that needs a library preloaded into it): the clock jump is one of the events'
 times, which are what a client's wrong clock changes. The full disk is a small tmpfs where one may be mounted, else the
@@ -126,6 +126,7 @@ def _counted(case: str, account: Account, start: float, lost: int, note: str | N
         "faults",
         case,
         requests=len(account.answers),
+        asked_again=account.asked_again(),
         errors_lists=len(lists),
         errors_events=len(events),
         valid_lists=account.valid_share(),

@@ -51,7 +51,7 @@ def run(*, data: Path | None, quick: bool, seconds: float = SECONDS) -> Iterator
         "soak",
         f"{length:.0f} s, {len(account.answers) / length:.0f} requests/s, {swaps} swaps",
         requests=len(account.answers),
-        errors=len(account.wrong("list")) + len(account.wrong("events")),
+        errors=len(account.wrong("list")) + len(account.wrong("events")) + account.asked_again(),
         p95_ms=p95,
         p99_ms=p99,
         rss_start_mb=samples[len(samples) // 5][1],

@@ -60,7 +60,7 @@ def _row(account, versions, windows, case):  # type: ignore[no-untyped-def]
         "swap",
         case,
         requests=len(account.answers),
-        errors=len(account.wrong("list")) + len(account.wrong("events")),
+        errors=len(account.wrong("list")) + len(account.wrong("events")) + account.asked_again(),
         mixed=len(mixed),
         p99_ms=p99[1],
         p99_calm_ms=p99[0],
