@@ -14,6 +14,8 @@ import polars as pl
 from foretaste.errors import DataFormatError
 
 UNKNOWN_ROW = -1
+_FEW = 300
+"""Rows up to which a look at each (0.5 µs) is quicker than polars' gathering (about 0.2 ms, however few)."""
 _GROWING = Lock()
 """Held while a look-up table that several vocabularies share grows."""
 
@@ -98,6 +100,9 @@ class Vocabulary:
         wanted = np.asarray(rows, dtype=np.int64)
         if wanted.size and not 0 <= int(wanted.min()) <= int(wanted.max()) < len(self):
             raise IndexError(f"rows {wanted.min()} … {wanted.max()} are not all in 0 … {len(self) - 1}")
+        if wanted.size <= _FEW:
+            ids = self.ids
+            return [ids[row] for row in wanted.tolist()]
         return self.ids.gather(wanted).to_list()
 
     def extended(self, ids: Iterable[str]) -> "Vocabulary":

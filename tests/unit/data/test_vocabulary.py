@@ -123,3 +123,10 @@ def test_vocabularies_that_grow_out_of_one_do_not_see_each_others_ids():
     assert ("c" in base, "c" in one, "c" in two) == (False, True, False)
     assert base.rows(["c", "a"]).tolist() == [-1, 0]
     assert longer.ids.to_list() == ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize("n", [0, 1, 300, 301, 900])
+def test_few_and_many_rows_give_the_same_ids(n):
+    vocabulary = Vocabulary([f"i{row}" for row in range(50)])
+    rows = np.random.default_rng(n).integers(50, size=n)
+    assert vocabulary.ids_of(rows) == [f"i{row}" for row in rows.tolist()]
