@@ -1,6 +1,7 @@
 """What an action is worth: one weight for each kind of action, and the one name that its many spellings stand for."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -117,6 +118,7 @@ _ALIASES: Mapping[str, str] = {
 }
 
 
+@lru_cache(maxsize=4096)  # asked for each event of each history
 def normal_action(name: str) -> str:
     """The one name of an action: lower case, underscores, well-known spellings joined.
 

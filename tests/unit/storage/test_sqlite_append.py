@@ -1,8 +1,8 @@
 import random
-import sqlite3
 
 import pytest
 
+from foretaste.errors import InvalidRecordError
 from foretaste.events import Event
 from foretaste.storage.records.sqlite_append import append_events
 from foretaste.storage.records.sqlite_connection import connect, migrate
@@ -54,9 +54,9 @@ def test_events_keep_their_order_and_every_column(connection):
 
 
 def test_an_event_that_lacks_a_value_is_an_error_and_not_passed_over(connection):
-    for place in (0, 1, 2, 3, 5):
+    for place, nothing in ((0, None), (1, None), (2, None), (3, None), (5, None), (5, float("nan"))):
         wrong = list(values("e1")[0])
-        wrong[place] = None
-        with pytest.raises(sqlite3.IntegrityError, match="lacks a value"):
+        wrong[place] = nothing
+        with pytest.raises(InvalidRecordError, match="lacks its id"):
             append_events(connection, [*values("e0"), tuple(wrong)])
     assert connection.execute("SELECT COUNT(*) FROM events").fetchone() == (0,)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
 
+from foretaste.errors import InvalidRecordError
 from foretaste.storage.records.sqlite_rows import EVENT_COLUMNS
 
 _MOST_ROWS = 100
@@ -21,11 +22,13 @@ def append_events(connection: sqlite3.Connection, values: Sequence[tuple[object,
     Of two with one id the first counts.
 
     Raises:
-        sqlite3.IntegrityError: one has nothing where something must be; none was stored.
+        InvalidRecordError: one has nothing where something must be; none was stored.
     """
     for value in values:
-        if None in value[:4] or value[5] is None:
-            raise sqlite3.IntegrityError(f"an event lacks a value: {value[:6]!r}")
+        if None in value[:4] or value[5] is None or value[5] != value[5]:  # SQLite keeps a NaN as null
+            raise InvalidRecordError(
+                f"an event lacks its id, user, item, type or time: {value[:6]!r}", hint="nothing of its batch was kept"
+            )
     found: list[bool] = []
     for start in range(0, len(values), _MOST_ROWS):
         found += _append(connection, values[start : start + _MOST_ROWS])
