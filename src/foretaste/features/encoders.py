@@ -1,6 +1,6 @@
 """Typed columns of users or items as one sparse matrix of numbers that a model can learn from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -11,7 +11,7 @@ from scipy import sparse
 
 from foretaste.data import FeatureType
 from foretaste.data.feature_types import infer_features
-from foretaste.errors import CorruptStateError
+from foretaste.errors import CorruptStateError, DataFormatError
 from foretaste.features.columns import Column, ColumnOptions, Csr, fit_column
 
 PLAIN = ColumnOptions(max_features=2_000, min_df=2, weighting="plain")
@@ -74,6 +74,21 @@ class FeatureEncoder:
         joined.sort_indices()
         return joined
 
+    def transform_records(self, records: Sequence[Mapping[str, object]]) -> Csr:
+        """Records (as JSON brings them) × features; a value that cannot be read as its column's kind counts as missing.
+
+        >>> frame = pl.DataFrame({"user_id": ["a", "b"], "country": ["DE", "PT"]})
+        >>> encoder = FeatureEncoder.fit(frame, {"country": "categorical"}, ColumnOptions(weighting="plain"))
+        >>> encoder.transform_records([{"country": "PT", "age": 3}, {"country": ["?"]}, {}]).toarray().tolist()
+        [[0.0, 1.0], [0.0, 0.0], [0.0, 0.0]]
+        """
+        columns = [_encoded(column, [record.get(column.name) for record in records]) for column in self.columns]
+        if not columns:
+            return Csr(sparse.coo_array((len(records), 0), dtype=np.float32))
+        joined = Csr(sparse.hstack(columns, format="csr")).astype(np.float32)
+        joined.sort_indices()
+        return joined
+
     @cached_property
     def names(self) -> tuple[str, ...]:
         """What each feature says (F), as ``column: value``."""
@@ -103,3 +118,16 @@ class FeatureEncoder:
         except (AttributeError, KeyError, TypeError) as exc:
             raise CorruptStateError(f"the saved features cannot be read: {exc}", hint="train it again") from exc
         return cls(tuple(columns))
+
+
+def _encoded(column: Column, values: list[object]) -> Csr:
+    """A column's features of single values, each read by itself, so that a wrong one spoils no other."""
+    one = FeatureEncoder((column,))
+    blocks = []
+    for value in values:
+        try:
+            frame = pl.DataFrame({column.name: pl.Series([value], strict=False)})
+            blocks.append(column.encode(one.typed(frame)[column.name]) if value is not None else column.missing(1))
+        except (DataFormatError, pl.exceptions.PolarsError, TypeError, ValueError, OverflowError):
+            blocks.append(column.missing(1))
+    return Csr(sparse.vstack(blocks, format="csr"))

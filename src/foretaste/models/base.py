@@ -54,6 +54,8 @@ class Recommender(Fitted):
     """Scores a user never seen in training from a history alone (fold-in)."""
     scores_without_history: ClassVar[bool] = False
     """Serves anybody, even with no history at all (popular, newest, random)."""
+    scores_attributes: ClassVar[bool] = False
+    """Scores a user without a history, known from training or not, from the attributes that come with the query."""
     scores_new_items: ClassVar[bool] = False
     """Scores items without interactions, from their features."""
     predicts_ratings: ClassVar[bool] = False
@@ -406,6 +408,8 @@ class Recommender(Fitted):
             return np.ones(len(batch), dtype=bool)
         has_history = np.asarray(batch.histories.lengths > 0)
         servable = (batch.rows >= 0) | has_history if self.scores_new_users else batch.rows >= 0
+        if self.scores_attributes and batch.attributes is not None:
+            servable = servable | np.array([bool(attributes) for attributes in batch.attributes])
         if unknown == "raise" and not servable.all():
             bad = int(np.argmin(servable))
             if has_history[bad]:

@@ -25,6 +25,7 @@ class UserBatch:
     histories: Histories  # (B) complete histories, as known now
     folded: npt.NDArray[np.bool_]  # (B,) the history came with the query, so it must be folded in
     contexts: Sequence[Mapping[str, object]] | None = None  # (B) what the queries say of the moment
+    attributes: Sequence[Mapping[str, object]] | None = None  # (B) what the queries say of the users
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -46,6 +47,7 @@ class UserBatch:
             self.histories.block(start, stop),
             self.folded[start:stop],
             self.contexts and self.contexts[start:stop],
+            self.attributes and self.attributes[start:stop],
         )
 
 
@@ -98,8 +100,9 @@ def _query_batch(population: Population, queries: Sequence[Query]) -> UserBatch:
     known = population.histories.take(rows)
     folded = np.array([query.history is not None for query in queries], dtype=bool)
     contexts = [query.context for query in queries] if any(query.context for query in queries) else None
+    attributes = [query.attributes for query in queries] if any(query.attributes for query in queries) else None
     if not folded.any():
-        return UserBatch(rows, known, folded, contexts)
+        return UserBatch(rows, known, folded, contexts, attributes)
     item_rows: list[Rows] = []
     weights: list[npt.NDArray[np.floating]] = []
     times: list[npt.NDArray[np.floating]] = []
@@ -123,7 +126,7 @@ def _query_batch(population: Population, queries: Sequence[Query]) -> UserBatch:
         timestamps=times,
         importance=importance if any(shares is not None for shares in importance) else None,
     )
-    return UserBatch(rows, histories, folded, contexts)
+    return UserBatch(rows, histories, folded, contexts, attributes)
 
 
 def left_out(

@@ -105,6 +105,20 @@ def test_data_without_features_is_refused():
     assert not has_features(bare, "item")
 
 
+def test_records_give_what_the_rows_of_a_frame_give_and_a_wrong_value_spoils_no_other():
+    encoder = FeatureEncoder.fit(FRAME, KINDS)
+    records = [{"category": "x", "tags": ["p"], "price": 2.0, "born": "2020-07-02", "title": "red wool"}, {}]
+    frame = pl.DataFrame([*records[:1], dict.fromkeys(records[0])]).with_columns(born=pl.col("born").str.to_date())
+    expected = encoder.transform(frame).toarray()
+    assert encoder.transform_records(records).toarray() == pytest.approx(expected)
+    for wrong in ("dear", ["p"], {"a": 1}, 10**400, True):
+        spoilt = encoder.transform_records([{**records[0], "price": wrong}]).toarray()
+        price = np.array([name.startswith("price: ") for name in encoder.names])
+        assert spoilt[0, ~price] == pytest.approx(expected[0, ~price])
+        assert np.isfinite(spoilt).all()
+    assert FeatureEncoder(()).transform_records(records).shape == (2, 0)
+
+
 def test_the_example_gives_what_it_says():
     result = doctest.testmod(encoders)
     assert result.attempted > 0

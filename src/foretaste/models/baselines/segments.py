@@ -1,6 +1,9 @@
 """Popularity among users alike: what people of the same country, age or sex took."""
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,9 +39,9 @@ class SegmentPopular(Recommender):
     the share of all users that took i, m is ``prior`` (the posterior mean of a Beta prior). A category makes a segment
     a value, a number or date five bands that hold about as many users each.
 
-    A user without a segment, or who is unknown, gets p_i: the plain popularity; so does everybody where there is no
-    usable column and none is named. Items that nobody took have no evidence and are left out. Serves users of whom
-    only attributes are known.
+    A user without a segment gets p_i: the plain popularity; so does everybody where there is no usable column and none
+    is named. Items that nobody took have no evidence and are left out. Serves users of whom only attributes are known,
+    also such as came after the training and bring them with the query.
 
     Raises:
         DataFormatError: the named column is not there.
@@ -49,14 +52,16 @@ class SegmentPopular(Recommender):
 
     name = "segment_popular"
     config_class = SegmentPopularConfig
-    state_fields = ("shares", "segment_of", "segment_names")
+    state_fields = ("shares", "segment_of", "segment_names", "segment_column", "segment_bands")
     scores_without_history = True
+    scores_attributes = True
     updates_incrementally = True
     reason_kind = "popular"
 
     def _fit(self, data: Dataset) -> None:
-        segments, self.segment_names = _segments(data, self.config.column)
-        self.segment_of = segments  # (U,) int32, NOBODY for users without one
+        found = _segments(data, self.config.column)
+        segments = self.segment_of = found.of_users  # (U,) int32, NOBODY for users without one
+        self.segment_names, self.segment_column, self.segment_bands = found.names, found.column, found.bands
         taken = data.matrix("binary").astype(np.float64)  # (U, I)
         active = np.diff(taken.indptr) > 0
         overall = np.asarray(taken.sum(axis=0)).ravel() / max(int(active.sum()), 1)  # (I,)
@@ -76,7 +81,21 @@ class SegmentPopular(Recommender):
     def _rows(self, batch: UserBatch) -> npt.NDArray[np.int64]:
         """The row of ``shares`` for each user (B,)."""
         found = np.where(batch.rows >= 0, self.segment_of[np.maximum(batch.rows, 0)], NOBODY)
+        if batch.attributes is not None:
+            told = [self._segment(attributes.get(self.segment_column)) for attributes in batch.attributes]
+            found = np.where(found >= 0, found, told)
         return np.where(found >= 0, found, len(self.shares) - 1)
+
+    def _segment(self, value: object) -> int:
+        """The segment of an attribute's value; NOBODY for one that makes none."""
+        label: object = str(value).lower() if isinstance(value, bool) else value
+        if self.segment_bands:
+            number = _number(value)
+            if number is None:
+                return NOBODY
+            label = self.segment_bands["labels"][int(np.searchsorted(self.segment_bands["cuts"], number, side="left"))]
+        name = f"{self.segment_column}: {label}"
+        return self.segment_names.index(name) if name in self.segment_names else NOBODY
 
     def _scores(self, batch: UserBatch) -> FloatBlock:
         scores = self.shares[self._rows(batch)]
@@ -89,40 +108,53 @@ class SegmentPopular(Recommender):
         return tuple(Reason(self.reason_kind, features=named) if item >= 0 else None for item in item_rows.tolist())
 
 
-def _segments(data: Dataset, column: str | None) -> tuple[npt.NDArray[np.int32], list[str]]:
-    """The segment of each user (U,) and the names of the segments, as ``column: value``."""
-    nobody = np.full(data.n_users, NOBODY, dtype=np.int32)
+@dataclass(frozen=True)
+class _Segments:
+    """The segments of a data set's users, and what a user who comes later is placed by."""
+
+    of_users: npt.NDArray[np.int32]
+    """(U,) NOBODY for users without one."""
+    names: list[str]
+    """As ``column: value``."""
+    column: str
+    bands: dict[str, list[Any]]
+    """``cuts`` between the bands of a number or date and their ``labels``; empty for a category."""
+
+
+def _segments(data: Dataset, column: str | None) -> _Segments:
+    nobody = _Segments(np.full(data.n_users, NOBODY, dtype=np.int32), [], "", {})
     try:
         frame, kinds = feature_table(data, "user", None if column is None else [column])
     except DataInsufficientError:
         if column is not None:
             raise
-        return nobody, []
+        return nobody
     order: list[FeatureType] = ["categorical", "numeric", "date"]
     names = sorted((name for name in kinds if kinds[name] in order), key=lambda name: order.index(kinds[name]))
     for name in names:
-        values = frame[name] if kinds[name] == "categorical" else _bands(frame[name])
+        values, bands = (frame[name], {}) if kinds[name] == "categorical" else _bands(frame[name])
         labels = values.drop_nulls().unique().sort()
         if len(labels) == 0 or (column is None and not 1 < len(labels) <= min(MOST_SEGMENTS, data.n_users - 1)):
             continue
         found = values.replace_strict(labels, np.arange(len(labels)), default=None, return_dtype=pl.Int32)
-        return found.fill_null(NOBODY).to_numpy().astype(np.int32), [f"{name}: {label}" for label in labels]
+        of_users = found.fill_null(NOBODY).to_numpy().astype(np.int32)
+        return _Segments(of_users, [f"{name}: {label}" for label in labels], name, bands)
     if column is not None:
         raise DataInsufficientError(
             f"user feature {column!r} of data set {data.name!r} makes no segments",
             hint="name a column of categories, numbers or dates",
         )
-    return nobody, []
+    return nobody
 
 
-def _bands(values: pl.Series) -> pl.Series:
-    """Numbers or dates as the band they are in; null where missing."""
+def _bands(values: pl.Series) -> tuple[pl.Series, dict[str, list[Any]]]:
+    """Numbers or dates as the band they are in, null where missing; and what tells the bands apart."""
     is_date = values.dtype.is_temporal()
     numbers = (values.cast(pl.Datetime("us")).to_physical() if is_date else values).cast(pl.Float64)
     floats = numbers.fill_null(float("nan")).to_numpy()
     known = np.isfinite(floats)
     if not known.any():
-        return pl.Series(values.name, [None], dtype=pl.String).new_from_index(0, len(values))
+        return pl.Series(values.name, [None], dtype=pl.String).new_from_index(0, len(values)), {}
     cuts = np.unique(np.quantile(floats[known], np.linspace(0, 1, BANDS + 1)[1:-1], method="lower"))
     bands = np.searchsorted(cuts, np.where(known, floats, 0.0), side="left")
     shown = [str(np.datetime64(int(cut), "us"))[:10] if is_date else f"{cut:g}" for cut in cuts]
@@ -131,6 +163,19 @@ def _bands(values: pl.Series) -> pl.Series:
         *(f"{a} to {b}" for a, b in pairwise(shown)),
         f"over {shown[-1]}",
     ]
-    return pl.Series(
-        values.name, [labels[b] if k else None for b, k in zip(bands, known, strict=True)], dtype=pl.String
-    )
+    found = [labels[b] if k else None for b, k in zip(bands, known, strict=True)]
+    return pl.Series(values.name, found, dtype=pl.String), {"cuts": cuts.tolist(), "labels": labels}
+
+
+def _number(value: object) -> float | None:
+    """A number, or a date (ISO 8601) in microseconds since 1970; None for anything else."""
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return 1e6 * aware.timestamp()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < 1e300 else None  # NaN is no smaller

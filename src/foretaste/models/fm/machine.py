@@ -1,5 +1,6 @@
 """A factorisation machine for ranking."""
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -61,7 +62,8 @@ class FactorizationMachine(Recommender):
 
     score = Σ_{f∈item} w_f x_f + Σ_{f∈user,moment} Σ_{g∈item} (v_f·v_g) x_f x_g, which is b_i + p·q_i with p = Σ v_f x_f
     and q_i = Σ v_g x_g: ranking costs what it costs with plain factors. Items that nobody took are scored by their
-    features, users without a history by theirs; a history that comes with a query is folded in given the items.
+    features, users without a history by theirs, also such as came after the training and bring them with the query; a
+    history that comes with a query is folded in given the items.
 
     Source: Rendle 2010, «Factorization Machines»; pairs of items are compared as in BPR (arXiv:1205.2618). Differs:
     products within one side are left out, as they cannot change a user's order but through a term of the item alone,
@@ -89,6 +91,7 @@ class FactorizationMachine(Recommender):
         "item_encoder",
     )
     scores_new_users = True
+    scores_attributes = True
     scores_new_items = True
     updates_incrementally = True
     finds_similar_items = True
@@ -151,6 +154,7 @@ class FactorizationMachine(Recommender):
             )
         self.__dict__.pop("_unit_factors", None)
         self.__dict__.pop("_draws", None)
+        self.__dict__.pop("_user_encoder", None)
         self.popularity: Ints = np.bincount(matrix.indices, minlength=data.n_items).astype(np.int32)
         indptr, items = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
         moments = encode_moments(last_times(data, matrix), config.moments, layout)
@@ -222,6 +226,9 @@ class FactorizationMachine(Recommender):
     def _embed(self, batch: UserBatch) -> Floats:
         """Vectors (B, F) of the users at their moments."""
         factors = embedded(batch, self.user_factors, self._folded)
+        if batch.attributes is not None and not (known := factors.any(axis=1)).all():
+            strangers = np.flatnonzero(~known)
+            factors[strangers] = self._of_attributes([batch.attributes[b] for b in strangers.tolist()])
         if batch.contexts is not None and self.config.moments:
             start = len(self.table) - Layout.n_moments(self.config.moments)
             for b, context in enumerate(batch.contexts):
@@ -229,6 +236,17 @@ class FactorizationMachine(Recommender):
                 if places and factors[b].any():
                     factors[b] += self.table[start + np.array(places)].sum(axis=0) - self.mean_moment
         return factors
+
+    def _of_attributes(self, attributes: Sequence[Mapping[str, object]]) -> Floats:
+        """Vectors (n, F) of users of whom nothing but these attributes is known; 0 where none of them was learnt."""
+        encoder = self._user_encoder
+        start = len(self.user_factors) + len(self.item_factors)
+        factors: Floats = encoder.transform_records(attributes) @ self.table[start : start + encoder.n_features]
+        return np.asarray(factors + self.mean_moment * factors.any(axis=1, keepdims=True), np.float32)
+
+    @cached_property
+    def _user_encoder(self) -> FeatureEncoder:
+        return self._encoder("user")
 
     def _scores(self, batch: UserBatch) -> FloatBlock:
         factors = self._embed(batch)

@@ -13,13 +13,14 @@ from foretaste.serving.merge import merge
 from foretaste.serving.pipeline.batch import Batch, Draft
 from foretaste.serving.pipeline.journal import Candidates
 from foretaste.serving.pipeline.parts import Source
-from foretaste.serving.pipeline.sources import Sources, placed
+from foretaste.serving.pipeline.sources import ModelSource, Sources, placed
 
 
 def gather(batch: Batch, sources: Sources) -> None:
     """Fill the draft with the merged candidates of all sources.
 
-    Models are asked for the users of whom enough is known, other kinds for everybody.
+    Models are asked for the users of whom enough is known (those that score attributes, also for users who have some),
+    other kinds for everybody.
     """
     found = _ask_all(batch, sources)
     if not found:
@@ -43,8 +44,10 @@ def _ask_all(batch: Batch, sources: Sources) -> list[Candidates]:
     everybody = list(range(len(batch.queries)))
     asked: list[tuple[SourceConfig, Source, list[int]]] = []
     for config in batch.scenario.sources or ():
-        places = batch.places if config.model is not None else everybody
         source = sources.get(config)
+        places = batch.places if config.model is not None else everybody
+        if isinstance(source, ModelSource) and source.model.scores_attributes:
+            places = [b for b in everybody if batch.warm[b] or batch.queries[b].attributes]
         if source is None:
             for b in places:
                 batch.skipped[b].append(Skipped(config.name, "missing"))

@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from foretaste.data import Dataset, Interactions, Vocabulary
+from foretaste.data import Dataset, Interactions, Query, Vocabulary
 from foretaste.errors import DataFormatError, DataInsufficientError
-from foretaste.models import create_model
+from foretaste.models import create_model, load_model, save_model
 from foretaste.models.baselines.segments import SegmentPopular
 
 USERS = pl.DataFrame(
@@ -76,3 +76,35 @@ def test_columns_that_make_no_segments_are_refused_when_named():
     texts = USERS.with_columns(motto=pl.lit("be good and ski"))
     with pytest.raises(DataInsufficientError, match="no segments"):
         SegmentPopular(column="motto").fit(make_data(texts, {"motto": "text"}))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "attributes", "like"),
+    [
+        ({"country": "categorical"}, {"country": "fi", "age": 99}, "u5"),
+        ({"country": "categorical"}, {"country": "se"}, "u4"),
+        ({"country": "categorical"}, {}, "u4"),
+        ({"age": "numeric"}, {"age": 20}, "u0"),
+        ({"age": "numeric"}, {"age": 12.5}, "u0"),
+        ({"age": "numeric"}, {"age": 45}, "u3"),
+        ({"age": "numeric"}, {"age": 99}, "u4"),
+        ({"age": "numeric"}, {"age": "old"}, "u5"),
+        ({"age": "numeric"}, {"age": float("nan")}, "u5"),
+        ({"age": "numeric"}, {"age": True}, "u5"),
+    ],
+)
+def test_a_user_who_came_after_the_training_is_of_the_segment_of_their_attributes(tmp_path, kinds, attributes, like):
+    users = USERS.select("user_id", *kinds)
+    save_model(SegmentPopular(prior=1.0).fit(make_data(users, kinds)), tmp_path / "m")
+    model = load_model(tmp_path / "m")
+    found = model.recommend([Query(user_id="stranger", attributes=attributes)])[0]
+    assert dict(found) == pytest.approx(dict(model.recommend([like], exclude_seen=False)[0]))
+
+
+def test_dates_of_users_who_came_later_are_read_as_they_come_in_json():
+    joined = USERS.with_columns(joined=pl.date_range(pl.date(2020, 1, 1), pl.date(2020, 1, 6), eager=True))
+    data = make_data(joined, {"joined": "date"})
+    model = SegmentPopular(column="joined", prior=0.0).fit(data)
+    for value, like in (("2019-05-01", "u0"), ("2020-01-03", "u2"), ("2030-01-01T10:00:00Z", "u5")):
+        found = model.recommend([Query(user_id="stranger", attributes={"joined": value})])[0]
+        assert dict(found) == dict(model.recommend([like], exclude_seen=False)[0])

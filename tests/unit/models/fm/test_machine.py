@@ -124,6 +124,26 @@ def test_a_user_without_interactions_is_served_by_features(model, shop):
     assert [categories[item] for item in found].count(favourite) >= 2
 
 
+def test_a_user_who_came_after_the_training_is_served_by_the_attributes_of_the_query(model, shop, tmp_path):
+    idle = shop.users.id(shop.n_users - 1)
+    attributes = shop.user_frame.filter(pl.col("user_id") == idle).drop("user_id").to_dicts()[0]
+    theirs = model.recommend([idle], 20)[0]
+    found = model.recommend([Query(user_id="stranger", attributes=attributes, k=20)], 20)[0]
+    assert found.item_ids == theirs.item_ids
+    assert found.scores == pytest.approx(theirs.scores, rel=1e-5)
+    save_model(model, tmp_path / "m")
+    again = load_model(tmp_path / "m").recommend([Query(attributes=attributes, k=20)], 20)[0]
+    assert again.item_ids == theirs.item_ids
+
+
+def test_attributes_that_say_nothing_give_no_list_and_a_history_goes_before_them(model, shop):
+    strangers = [Query(user_id="x", attributes={"shoe_size": 3}), Query(user_id="y", attributes={"age": "old"})]
+    assert model.recommend(strangers, unknown="empty").lengths.tolist() == [0, 0]
+    history = shop.items.ids.head(3).to_list()
+    with_both = model.recommend([Query(history=history, attributes={"favourite": "music"})])[0]
+    assert with_both.item_ids == model.recommend([Query(history=history)])[0].item_ids
+
+
 def test_without_features_users_and_items_have_ids_only():
     data = tiny_shop()
     bare = Dataset(data.users, data.items, data.interactions)

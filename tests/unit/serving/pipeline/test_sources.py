@@ -77,3 +77,21 @@ def test_sources_are_made_once_for_a_bundle_and_a_catalogue(bundle, shop):
     assert len(made) == 1
     running.run([Query(k=2)], bundle, catalogue=catalogue.changed([Record("new", version=2)]))
     assert len(made) == 2
+
+
+def test_a_model_that_scores_attributes_is_asked_for_users_without_a_history_who_have_some(shop):
+    config = parse_pipeline(
+        {
+            "models": {"people": {"kind": "segment_popular", "column": "favourite"}, "popular": {"kind": "popular"}},
+            "sources": [{"model": "people"}, {"model": "popular"}],
+            "fallback": {"chain": ["popular"]},
+        }
+    )
+    models, _ = fit_models(config, shop)
+    known = Bundle("v1", models, shop.population, EventWeights())
+    music = Query(user_id="stranger", attributes={"favourite": "music"}, k=5)
+    outcome = Pipeline(config).run([music, Query(user_id="nobody", k=5)], known, explain=True)
+    assert outcome.fallbacks == ("none", "cold_user")
+    assert set(outcome.lists[0].sources) == {"people"}
+    assert outcome.lists[0].reasons[0] == Reason("popular", features=("favourite: music",))
+    assert set(outcome.lists[1].sources) == {"popular"}
