@@ -16,9 +16,10 @@ class Reason:
     """Why one item is in a list, for machines; ``foretaste.explain`` makes a sentence of it.
 
     ``kind`` is one of ``because_items`` (history items with their share), ``similar_users``, ``content`` (shared
-    features), ``popular``, ``trending``, ``top_rated``, ``new``, ``random``. ``item_ids`` and ``shares`` are aligned,
-    strongest first; shares are parts of the score, of which only those that speak for the item are named. When
-    ``exact``, the absolute values of all parts, against the item too, sum to 1.
+    features), ``interests`` (declared ones, in ``features``), ``friends``, ``popular``, ``trending``, ``top_rated``,
+    ``new``, ``random``. ``item_ids`` and ``shares`` are aligned, strongest first; shares are parts of the score, of
+    which only those that speak for the item are named. When ``exact``, the absolute values of all parts, against the
+    item too, sum to 1.
     """
 
     kind: str

@@ -28,6 +28,7 @@ ENGLISH = Language(
     because_items="Because of your interest in {items}",
     like_items="Like {items} ({features})",
     shares="Shares {features}",
+    interested="Because you are interested in {features}",
     tags="tags",
     popular_in="Popular in {groups}",
     popular_period="Popular {period}",
@@ -39,6 +40,7 @@ ENGLISH = Language(
         "top_rated": "Rated highly by other people",
         "new": "New in the shop",
         "random": "Something different to discover",
+        "friends": "Friends of yours chose this",
     },
     fallback="Recommended for you",
 )

@@ -28,6 +28,8 @@ class Language:
     """Content shared with history items: ``{items}`` and ``{features}``."""
     shares: str
     """Content shared, no item named: ``{features}``."""
+    interested: str
+    """Interests that the person has declared: ``{features}``."""
     tags: str
     """Name of features that are plain words."""
     popular_in: str

@@ -42,6 +42,8 @@ def sentence(
         return language.like_items.format(items=_listed([t for _, t in named], language.last_two), features=features)
     if named and reason.kind in {"because_items", "content"}:
         return _because(named, actions or {}, language)
+    if reason.kind == "interests" and reason.features:
+        return language.interested.format(features=_listed(reason.features, language.last_two))
     if reason.kind == "popular" and reason.features:
         return _popular(reason.features, language)
     return language.kinds.get(reason.kind, language.fallback)

@@ -20,6 +20,7 @@ from foretaste.serving.answers import Answer, Traced
 from foretaste.serving.asking import answer_of, category_mask, list_of_kind, similar_lists
 from foretaste.serving.batcher import Batcher
 from foretaste.serving.cold.alike import Alike, SimilarUsers
+from foretaste.serving.cold.circles import Circles
 from foretaste.serving.cold.sessions import in_session
 from foretaste.serving.config import Kind
 from foretaste.serving.exploration import Explored
@@ -45,10 +46,14 @@ class Answering:
         live: the models.
         metrics: counts and times.
         exposures: what was shown is logged there.
+        circles: what friends did, kept up to date for those who ask.
     """
 
-    def __init__(self, records: Records, live: LiveModels, *, metrics: Metrics, exposures: ExposureLog) -> None:
+    def __init__(
+        self, records: Records, live: LiveModels, *, metrics: Metrics, exposures: ExposureLog, circles: Circles
+    ) -> None:
         self._records, self._live, self._metrics, self._exposures = records, live, metrics, exposures
+        self._circles = circles
         self._users = UserStates(records)
         self._similar_users = SimilarUsers()
         self._executor = ThreadPoolExecutor(n_threads(), thread_name_prefix="foretaste-model")
@@ -183,6 +188,8 @@ class Answering:
             log.warning("history_not_read", error=str(exc))
             return None, None
         self._live.notice(state.stamp.shared)
+        if state.attributes and (names := live.pipeline.config.friend_attributes):
+            await self._circles.read(user_id, state.attributes, names)
         bundle = live.bundle
         history = history_of(state.events, bundle.weights, user_id=user_id, population=bundle.population)
         if history is not None and is_session_user(user_id):

@@ -5,15 +5,17 @@ A pipeline is a TOML file; ``shop`` comes with the package. :func:`load_pipeline
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from foretaste.data import MAX_K
 from foretaste.errors import ConfigurationError, RuleError
 from foretaste.rerank import RerankStep
+from foretaste.serving.cold.kinds import FRIENDS, FriendsConfig
 from foretaste.serving.cold.sessions import SessionConfig
 from foretaste.serving.cold.tastes import OnboardingConfig
 from foretaste.serving.exploration.config import ExplorationConfig
@@ -21,22 +23,15 @@ from foretaste.serving.live.groups import LIVE_KINDS, CountersConfig, LiveSource
 from foretaste.serving.live.guards import RolloutConfig
 from foretaste.serving.live.updates_config import UpdatesConfig
 from foretaste.serving.rules.config import RuleSet
+from foretaste.serving.source_config import CHANGING_KINDS, PRECOMPUTED, SOURCE_KINDS, Part, SourceConfig
 
 DEFAULT_PIPELINE = "shop"
-PRECOMPUTED = "precomputed"
-SOURCE_KINDS = ("catalogue", PRECOMPUTED, *LIVE_KINDS)
-"""Kinds of sources beside models: ``catalogue`` gives the newest items of the catalogue, ``precomputed`` what
-``[precompute]`` made in advance, the others what everybody, or those in a like situation, take right now."""
 LEAST_POOL = 100
 """Candidates kept by default, or five times the list where that is more."""
 Kind = Literal["popular", "trending", "new"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
-
-
-class ModelSpec(_Part):
+class ModelSpec(Part):
     """One model to train: its registered kind, its parameters (all other keys), and when to take another instead."""
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False, protected_namespaces=())
@@ -62,48 +57,7 @@ class ModelSpec(_Part):
         return self
 
 
-class SourceConfig(_Part):
-    """One source of candidates: a model of this pipeline, or something else by its ``kind``; all other keys are the
-    parameters of that kind.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False, protected_namespaces=())
-
-    model: str | None = None
-    """Name of a model of this pipeline."""
-    kind: str | None = None
-    """Another kind of source, one of ``SOURCE_KINDS``."""
-    label: str | None = None
-    """What its items are labelled with; by default the model or the kind."""
-    weight: PositiveFloat = 1.0
-    """Its say in the merged score."""
-    k: PositiveInt = Field(default=100, le=MAX_K)
-    """Candidates asked for; never fewer than the list is long."""
-
-    @property
-    def name(self) -> str:
-        """Its label in answers, traces and metrics."""
-        return self.label or self.model or self.kind or ""
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """What a source of this kind is made with."""
-        return dict(self.model_extra or {})
-
-    @model_validator(mode="after")
-    def _is_one_thing(self) -> Self:
-        if (self.model is None) == (self.kind is None):
-            raise ValueError("name either a model or a kind")
-        if self.kind is not None and self.kind not in SOURCE_KINDS:
-            raise ValueError(f"there is no kind of source {self.kind!r}: {', '.join(SOURCE_KINDS)}")
-        if self.model is not None and self.model_extra:
-            raise ValueError(f"{next(iter(self.model_extra))!r} is no setting of a source that is a model")
-        if self.kind in LIVE_KINDS:
-            LiveSourceConfig.of(self.parameters)
-        return self
-
-
-class MergeConfig(_Part):
+class MergeConfig(Part):
     """How candidates of several sources become one ranking."""
 
     method: Literal["reciprocal_rank", "normalised_score"] = "reciprocal_rank"
@@ -112,14 +66,14 @@ class MergeConfig(_Part):
     """Larger gives the first ranks less of a lead (reciprocal_rank only)."""
 
 
-class RankingConfig(_Part):
+class RankingConfig(Part):
     """A model that orders the union of all candidates anew."""
 
     model: str
     """Name of a model of this pipeline."""
 
 
-class PrecomputeConfig(_Part):
+class PrecomputeConfig(Part):
     """Lists that each training makes for everybody in advance; sources of the kind ``precomputed`` give them."""
 
     sources: tuple[SourceConfig, ...] = ()
@@ -137,7 +91,7 @@ class PrecomputeConfig(_Part):
         return self
 
 
-class DeadlinesConfig(_Part):
+class DeadlinesConfig(Part):
     """How long a request may take. What is late is left out, and the answer says so; evaluation and batch jobs wait.
 
     Within ``total_ms`` each stage may take its own time; when none is left, ranking, reranking and exploration are
@@ -158,21 +112,21 @@ class DeadlinesConfig(_Part):
         return found
 
 
-class SimilarConfig(_Part):
+class SimilarConfig(Part):
     """Where similar items come from."""
 
     models: tuple[str, ...] = ()
     """Tried in this order; empty means every model that can, in the order of the file."""
 
 
-class FallbackConfig(_Part):
+class FallbackConfig(Part):
     """Who answers when nobody else can."""
 
     chain: tuple[str, ...] = ()
     """Models that need no history, or kinds of sources, tried in this order; the newest of the catalogue come last."""
 
 
-class ScenarioConfig(_Part):
+class ScenarioConfig(Part):
     """What one place of use (home, product, basket …) does differently; absent parts are the pipeline's."""
 
     sources: tuple[SourceConfig, ...] | None = None
@@ -197,7 +151,7 @@ class ScenarioConfig(_Part):
         return max(k, min(MAX_K, self.pool if self.pool is not None else max(LEAST_POOL, 5 * k)))
 
 
-class PipelineConfig(_Part):
+class PipelineConfig(Part):
     """A whole pipeline. Every name used in sources, ranking, similar and fallback is one of ``models``."""
 
     name: str = "pipeline"
@@ -320,7 +274,7 @@ class PipelineConfig(_Part):
         own = self.scenarios.get(scenario or "", ScenarioConfig()).sources
         sources = () if scenario is None else self.sources if own is None else own
         kinds = {source.kind for source in sources} | set(self.fallback.chain)
-        return None if kinds.isdisjoint(LIVE_KINDS) else self.counters.keep_s
+        return None if kinds.isdisjoint(CHANGING_KINDS) else self.counters.keep_s
 
     def scenario(self, name: str) -> ScenarioConfig:
         """The scenario with everything filled in."""
@@ -342,6 +296,16 @@ class PipelineConfig(_Part):
         for name, scenario in self.scenarios.items():
             if scenario.exploration is not None:
                 yield name, scenario.exploration
+
+    def shows_arrivals(self, scenario: str) -> bool:
+        """Whether a new item may come into the lists of a scenario at once."""
+        return any(source.kind == "arrivals" for source in self.scenario(scenario).sources or ())
+
+    @cached_property
+    def friend_attributes(self) -> tuple[str, ...]:
+        """Attributes of users in which any source looks for friends."""
+        used = [FriendsConfig(**source.parameters) for source in self._all_sources() if source.kind == FRIENDS]
+        return tuple(dict.fromkeys(settings.attribute for settings in used))
 
     def dump(self) -> dict[str, Any]:
         """JSON values from which :func:`parse_pipeline` makes the same pipeline."""

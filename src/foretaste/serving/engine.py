@@ -15,7 +15,9 @@ from foretaste.serving.answers import Answer, Status, Traced, WriteResult
 from foretaste.serving.asking import clean_history
 from foretaste.serving.cache import Asked, CacheCollector, CachedLists, CacheLimits, SharedLists
 from foretaste.serving.cold.alike import Alike
+from foretaste.serving.cold.circles import Circles
 from foretaste.serving.cold.onboarding import Onboarding
+from foretaste.serving.cold.sources import cold_sources
 from foretaste.serving.collect import record_events, unknown_record, upsert_records
 from foretaste.serving.config import Kind, PipelineConfig
 from foretaste.serving.exposures import ExposureLog
@@ -62,8 +64,9 @@ class Engine:
         self._loader = ThreadPoolExecutor(2, thread_name_prefix="foretaste-loader")
         self.exposures = ExposureLog(records, metrics=self.metrics)
         self._started = time.monotonic()
-        counting = Counting(records, lambda: self._live.current)
-        parts = Parts(counting.sources, Guard(on_change=self.metrics.set_breaker))
+        counting, circles = Counting(records, lambda: self._live.current), Circles(records)
+        sources = {**counting.sources, **cold_sources(circles)}
+        parts = Parts(sources, Guard(on_change=self.metrics.set_breaker))
         self._live = LiveModels(
             records,
             artifacts,
@@ -78,7 +81,9 @@ class Engine:
         self.following = Following(
             records, self._live, counting, parts.explorer, metrics=self.metrics, executor=self._loader
         )
-        self._answering = Answering(records, self._live, metrics=self.metrics, exposures=self.exposures)
+        self._answering = Answering(
+            records, self._live, metrics=self.metrics, exposures=self.exposures, circles=circles
+        )
         self.rules = Rulers(records, self._live)
         """Rules and scenarios that the shop sets."""
         self.onboarding = Onboarding(records, self._live, self.metrics)

@@ -1,14 +1,16 @@
 import asyncio
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import httpx
 
 from foretaste.api.app import create_app
 from foretaste.serving.bootstrap import open_engine, open_stores
+from foretaste.serving.cold.kinds import COLD_KINDS
 from foretaste.serving.cold.tastes import OPINIONS, OnboardingConfig
-from foretaste.serving.config import load_pipeline
+from foretaste.serving.config import load_pipeline, parse_pipeline
 from foretaste.serving.ingest import ingest
 from foretaste.serving.training import train
 from foretaste.settings import load_settings
@@ -38,6 +40,17 @@ def test_every_request_of_the_page_is_answered(tmp_path):
         assert [answer.status_code for answer in found] == [200] * len(found), [answer.text for answer in found]
 
     asyncio.run(check())
+
+
+def test_the_pipelines_of_the_page_are_right():
+    for values in map(tomllib.loads, re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)):
+        config = parse_pipeline({"models": {"popular": {"kind": "popular"}}} | values)
+        assert config.sources
+    assert "arrivals" in {source.kind for source in config.sources}
+
+
+def test_the_page_names_every_kind_of_source():
+    assert all(f'kind = "{kind}"' in PAGE for kind in COLD_KINDS)
 
 
 def test_the_page_names_every_answer_and_only_settings_that_there_are():

@@ -49,6 +49,8 @@ TWO = Reason("because_items", ("p1", "p2"), (0.5, 0.3))
         (Reason("trending"), None, "Trending right now"),
         (Reason("top_rated"), None, "Rated highly by other people"),
         (Reason("new"), None, "New in the shop"),
+        (Reason("friends"), None, "Friends of yours chose this"),
+        (Reason("interests", features=("wool", "tea")), None, "Because you are interested in wool and tea"),
         (Reason("random"), None, "Something different to discover"),
         (Reason("because_items"), None, "Recommended for you"),
         (Reason("oracle"), None, "Recommended for you"),

@@ -1,9 +1,10 @@
 """Lists as bytes: from the process, from the second tier, or made now, and never one that an event has made old.
 
 Every request reads the user's stamp from the store (one look-up), so a list is sent again only when nothing that it
-rests on has changed since it was made: no event of the user in any process, no rule, no model, none of its items.
-What changes by time alone or by what others do (trends, live counters, freshness, rules with dates) is bounded by the
-time to live, which is shorter for scenarios that rest on live counters (``PipelineConfig.keep_s``).
+rests on has changed since it was made: no event of the user in any process, no rule, no model, none of its items; where
+arrivals are a source, no new item either.
+What changes by time alone or by what others do (trends, live counters, friends, freshness, rules with dates) is bounded
+by the time to live, which is shorter for scenarios that rest on what others do (``PipelineConfig.keep_s``).
 """
 
 import asyncio
@@ -107,7 +108,7 @@ class CachedLists:
             return entry.head
         try:
             now = await self._records.stamp(user_id or "")
-            if entry is not None and await self._is_right(entry, now, user_id):
+            if entry is not None and await self._is_right(entry, now, asked, user_id):
                 entry.token, entry.checked_at = token, self._clock()
                 self.figures.hits += 1
                 self._on_shown(entry.recommendation_id)
@@ -134,18 +135,26 @@ class CachedLists:
             and entry.variant == self._variant(self._live_for(user_id))
         )
 
-    async def _is_right(self, entry: Entry, now: Stamp, user_id: str | None) -> bool:
+    async def _is_right(self, entry: Entry, now: Stamp, asked: Asked, user_id: str | None) -> bool:
         stamp = entry.stamp
         if stamp[0] != now[0] or stamp[1] != now[1] or self._clock() >= entry.good_until:  # user, shared
             return False
-        if entry.variant != self._variant(self._live_for(user_id)):
+        live = self._live_for(user_id)
+        if entry.variant != self._variant(live):
             return False
         if entry.items == now[2]:
             return True
-        if await self._items.touch(entry.item_ids, since=entry.items, until=now.items):
+        if await self._items_changed(entry, now.items, asked, live):
             return False
         entry.items = now.items
         return True
+
+    async def _items_changed(self, entry: Entry, until: int, asked: Asked, live: Live) -> bool:
+        """Whether an item of the list has changed since, or one has come that the list might have to show."""
+        since = entry.items
+        if await self._items.touch(entry.item_ids, since=since, until=until):
+            return True
+        return self._items.arrived_after(since) and live.pipeline.config.shows_arrivals(asked.scenario)
 
     def _variant(self, live: Live) -> int:
         """A number for the models and the pipeline in ``live``; the same ones always have the same number."""
@@ -187,7 +196,7 @@ class CachedLists:
             found = await self.shared.get(subject, asked, now, live, ttl_s=ttl_s)
             if found is not None:
                 entry = found.entry(now, variant, clock_now=self._clock(), ttl_s=ttl_s)
-                if not await self._items.touch(entry.item_ids, since=entry.items, until=now.items):
+                if not await self._items_changed(entry, now.items, asked, live):
                     entry.items = now.items
                     self.process.put((subject, asked), entry)
                     self._on_shown(entry.recommendation_id)

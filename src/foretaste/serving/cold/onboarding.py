@@ -15,6 +15,7 @@ from foretaste.data.weights import NOT_KNOWN, RATING, normal_action
 from foretaste.errors import InvalidRecordError, UnknownItemError
 from foretaste.events import Event, check_id, check_user_id
 from foretaste.monitoring import Metrics
+from foretaste.serving.cold.interests import declared_interests
 from foretaste.serving.cold.tastes import OnboardingConfig, Opinion, TasteGroups
 from foretaste.serving.collect import record_events, upsert_records
 from foretaste.serving.live.bundle import Bundle
@@ -174,13 +175,6 @@ def opinions_of(events: Sequence[Event], weights: EventWeights, level: float) ->
             weight = weights.weight(event)
             found[event.item_id] = "like" if weight > 0 and weight >= level else "dislike"
     return found
-
-
-def declared_interests(attributes: Mapping[str, Any]) -> tuple[str, ...]:
-    """The interests among a user's attributes: a list, or one text with ``|`` between them."""
-    value = attributes.get(INTERESTS)
-    parts = value.split("|") if isinstance(value, str) else value if isinstance(value, list | tuple) else ()
-    return tuple(dict.fromkeys(text for part in parts if part is not None and (text := str(part).strip())))
 
 
 def _questionnaire(live: Live, groups: TasteGroups, user_id: str, state: UserState, n: int) -> Questionnaire:

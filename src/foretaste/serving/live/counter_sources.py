@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste.data import Query, Reason, RecLists
-from foretaste.serving.config import SourceConfig
 from foretaste.serving.live.bundle import Bundle
 from foretaste.serving.live.catalogue import Catalogue
 from foretaste.serving.live.counters import MOST_RANKINGS, LiveCounters, Ranked
 from foretaste.serving.live.groups import LIVE_KINDS, LiveSourceConfig, groups_of
 from foretaste.serving.pipeline.parts import Mask, Source, SourceMaker
 from foretaste.serving.pipeline.sources import seen_rows
+from foretaste.serving.source_config import SourceConfig
 
 Rows = npt.NDArray[np.int32]
 

@@ -8,12 +8,12 @@ import numpy.typing as npt
 
 from foretaste.data import MAX_K, RecLists
 from foretaste.serving.answers import Skipped
-from foretaste.serving.config import SourceConfig
 from foretaste.serving.merge import merge
 from foretaste.serving.pipeline.batch import Batch, Draft
 from foretaste.serving.pipeline.journal import Candidates
 from foretaste.serving.pipeline.parts import Source
 from foretaste.serving.pipeline.sources import ModelSource, Sources, placed
+from foretaste.serving.source_config import SourceConfig
 
 
 def gather(batch: Batch, sources: Sources) -> None:

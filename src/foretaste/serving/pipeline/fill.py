@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from foretaste.data import MAX_K, RecLists
 from foretaste.serving.answers import Fallback
-from foretaste.serving.config import PRECOMPUTED
 from foretaste.serving.pipeline.batch import Batch, Draft
 from foretaste.serving.pipeline.parts import Mask, Source
 from foretaste.serving.pipeline.sources import CATALOGUE, Sources, placed
 from foretaste.serving.rules import fitting, still_open
+from foretaste.serving.source_config import PRECOMPUTED
 
 _AT_HAND = (PRECOMPUTED, CATALOGUE)
 _LEAST_S = 0.05

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.serving.config import SourceConfig
+from foretaste.serving.source_config import SourceConfig
 
 
 @dataclass(frozen=True)

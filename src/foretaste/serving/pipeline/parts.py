@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste.data import Query, Reason, RecLists
-from foretaste.serving.config import SourceConfig
 from foretaste.serving.exploration import Explorer
 from foretaste.serving.live.bundle import Bundle
 from foretaste.serving.live.catalogue import Catalogue
 from foretaste.serving.pipeline.guard import Guard
+from foretaste.serving.source_config import SourceConfig
 
 Mask = npt.NDArray[np.bool_]
 

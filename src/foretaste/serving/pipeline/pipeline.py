@@ -8,7 +8,7 @@ import numpy as np
 
 from foretaste.data import Query, RecLists
 from foretaste.rerank import create_reranker
-from foretaste.serving.config import PRECOMPUTED, PipelineConfig
+from foretaste.serving.config import PipelineConfig
 from foretaste.serving.live.bundle import Bundle
 from foretaste.serving.live.catalogue import Catalogue
 from foretaste.serving.live.view import Views
@@ -28,6 +28,7 @@ from foretaste.serving.pipeline.sources import Sources
 from foretaste.serving.pipeline.timing import Watch
 from foretaste.serving.pipeline.trace import traced
 from foretaste.serving.rules import Decision, RuleBook, User
+from foretaste.serving.source_config import PRECOMPUTED
 
 
 class Pipeline:

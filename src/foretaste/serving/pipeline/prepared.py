@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from foretaste.data import Query, Reason, RecLists
-from foretaste.serving.config import SourceConfig
 from foretaste.serving.live.bundle import Bundle
 from foretaste.serving.live.catalogue import Catalogue
 from foretaste.serving.live.prepared import PreparedLists
 from foretaste.serving.pipeline.parts import Mask
 from foretaste.serving.pipeline.sources import seen_rows
+from foretaste.serving.source_config import SourceConfig
 
 
 class PreparedSource:

@@ -8,10 +8,10 @@ import numpy.typing as npt
 
 from foretaste.data import Query, Reason, RecLists, Vocabulary
 from foretaste.models import Recommender
-from foretaste.serving.config import SourceConfig
 from foretaste.serving.live.bundle import Bundle
 from foretaste.serving.live.catalogue import Catalogue
 from foretaste.serving.pipeline.parts import Mask, Source, SourceMaker
+from foretaste.serving.source_config import SourceConfig
 
 CATALOGUE = "catalogue"
 """Source name of items that came straight from the catalogue, the newest first."""

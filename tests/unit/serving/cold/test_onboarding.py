@@ -8,7 +8,8 @@ from foretaste.data.weights import NOT_KNOWN
 from foretaste.errors import InvalidRecordError, UnknownItemError
 from foretaste.events import Event
 from foretaste.serving.bootstrap import open_engine, open_stores
-from foretaste.serving.cold.onboarding import declared_interests, opinions_of
+from foretaste.serving.cold.interests import declared_interests
+from foretaste.serving.cold.onboarding import opinions_of
 from foretaste.serving.config import parse_pipeline
 from foretaste.serving.live.users import EventWeights, history_of
 from foretaste.serving.training import fit_models, read_training_data
