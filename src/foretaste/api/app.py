@@ -13,6 +13,7 @@ from foretaste.api.middleware import RequestMiddleware
 from foretaste.api.policy import Policy
 from foretaste.api.routes import (
     access,
+    admin,
     interactions,
     models,
     onboarding,
@@ -84,6 +85,7 @@ def create_app(source: Engine | Settings | None = None, *, policy: Policy | None
         records.items,
         rules.router,
         models.router,
+        admin.router,
         access.router,
         service.service,
     ):

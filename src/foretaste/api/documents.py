@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from foretaste.api.scopes import scope_of
 from foretaste.schemas import (
+    CommandRequest,
     ErrorBody,
     HistoryRequest,
     Interaction,
@@ -23,6 +24,7 @@ from foretaste.schemas import (
     RollbackRequest,
     RulesRequest,
     ScenarioRequest,
+    SettingRequest,
     UserBatch,
     UserFields,
     UserRecord,
@@ -30,6 +32,7 @@ from foretaste.schemas import (
 )
 
 _BODIES: tuple[type[BaseModel], ...] = (
+    CommandRequest,
     ErrorBody,
     HistoryRequest,
     Interaction,
@@ -44,6 +47,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     RollbackRequest,
     RulesRequest,
     ScenarioRequest,
+    SettingRequest,
     UserBatch,
     UserFields,
     UserRecord,
@@ -84,6 +88,7 @@ _TAGS = [
     {"name": "items", "description": "Items and their attributes."},
     {"name": "rules", "description": "What may be shown, what comes first, and what each scenario does."},
     {"name": "models", "description": "Published versions of the models, and how they go live."},
+    {"name": "admin", "description": "Single parameters, reloading and training."},
     {"name": "access", "description": "API keys, and the log of what was done."},
     {"name": "service", "description": "Health and figures."},
 ]

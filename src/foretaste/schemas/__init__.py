@@ -10,6 +10,13 @@ from foretaste.schemas.admin import (
     RollbackRequest,
     RolloutBody,
 )
+from foretaste.schemas.commands import (
+    CommandDone,
+    CommandRequest,
+    SettingRequest,
+    SettingsBody,
+    SettingSet,
+)
 from foretaste.schemas.common import BatchResult, Body, ErrorBody, ErrorDetail, RecordResult
 from foretaste.schemas.events import Interaction, InteractionBatch
 from foretaste.schemas.onboarding import OnboardingAnswer, OnboardingAnswers, OnboardingBody, OnboardingStored
@@ -48,6 +55,8 @@ __all__ = [
     "AuditPage",
     "BatchResult",
     "Body",
+    "CommandDone",
+    "CommandRequest",
     "ErrorBody",
     "ErrorDetail",
     "Health",
@@ -86,6 +95,9 @@ __all__ = [
     "ScenarioRequest",
     "ScenarioSet",
     "ScenariosBody",
+    "SettingRequest",
+    "SettingSet",
+    "SettingsBody",
     "ShopRecommendations",
     "SimilarUser",
     "SimilarUsersBody",

@@ -55,7 +55,8 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
 async def open_engine(settings: Settings, *, retrains: bool = False) -> AsyncIterator[Engine]:
     """An engine on the stores that the settings name; it follows the live model until the end of the block.
 
-    With ``retrains`` it also trains every ``model_update_interval`` seconds, where that is set: servers do.
+    With ``retrains`` it also trains when it is told to, and every ``model_update_interval`` seconds where that is set:
+    servers do.
 
     Raises:
         ConfigurationError: the pipeline file is wrong.
@@ -65,17 +66,18 @@ async def open_engine(settings: Settings, *, retrains: bool = False) -> AsyncIte
     # Requests are the work to share out: BLAS threads beside them would only wait by spinning.
     with blas_threads(1):
         async with open_stores(settings) as stores, _engine(settings, pipeline, stores) as engine:
-            if not (retrains and settings.model_update_interval):
+            if not retrains:
                 yield engine
                 return
             variables = _variables(settings)
             async with Retraining(
                 stores.records,
-                interval_s=settings.model_update_interval,
+                interval_s=settings.model_update_interval or None,
                 train=lambda: train_in_child(variables),
-                go_live=engine.take_retrained,
+                go_live=engine.commands.take_retrained,
                 worker=f"{os.getpid()}-{secrets.token_hex(2)}",
             ):
+                engine.commands.can_train = True
                 yield engine
 
 

@@ -19,6 +19,7 @@ from foretaste.serving.cold.circles import Circles
 from foretaste.serving.cold.onboarding import Onboarding
 from foretaste.serving.cold.sources import cold_sources
 from foretaste.serving.collect import record_events, unknown_record, upsert_records
+from foretaste.serving.commands import Commands
 from foretaste.serving.config import Kind, PipelineConfig
 from foretaste.serving.exposures import ExposureLog
 from foretaste.serving.health import status_of
@@ -86,6 +87,8 @@ class Engine:
         )
         self.rules = Rulers(records, self._live)
         """Rules and scenarios that the shop sets."""
+        self.commands = Commands(records, self._live)
+        """What administrators set and have done."""
         self.onboarding = Onboarding(records, self._live, self.metrics)
         """What newcomers are asked, and what they answer."""
         self.lists = CachedLists(
@@ -336,14 +339,6 @@ class Engine:
         described = await self.artifacts.get(version)
         await self._live.promote(version, steps, guards=guards, actor=actor)
         return described
-
-    async def take_retrained(self, version: str) -> None:
-        """Bring in what the schedule trained: at once (and watched), or in steps as the live pipeline says.
-
-        Raises:
-            CorruptStateError, ModelError: it cannot be served; the live one stays.
-        """
-        await self.promote(version, self._live.rollout.usual_steps(), actor="schedule")
 
     async def roll_back(self, to: str | None = None, *, actor: str = "local") -> None:
         """Give up what is being rolled out, or make the version before (or ``to``) live again.

@@ -1,4 +1,6 @@
-"""Scheduled training: one worker of all trains, in a process of its own, and the result goes through the rollout."""
+"""Training on schedule and by command: one worker of all trains, in a process of its own, and the result goes through
+the rollout.
+"""
 
 import asyncio
 import json
@@ -15,9 +17,11 @@ from foretaste.logs import get_logger
 from foretaste.storage.records import Records
 
 KEY = "retraining"
+WISH = "retraining_wish"
+"""Shared value that is put when somebody wants a training now; its version tells wishes apart."""
 LEASE_S = 60.0
 """A worker that has not renewed its claim for so long is taken for dead."""
-LONGEST_LOOK_S = 10.0
+LONGEST_LOOK_S = 2.0
 """Longest time between two looks whether it is time."""
 NICENESS = 10
 """Of the training process: requests come first."""
@@ -28,18 +32,19 @@ log = get_logger(__name__)
 
 
 class Retraining:
-    """Trains every ``interval_s`` seconds, counted from the end of the last training of any worker.
+    """Trains when it is wished for, and every ``interval_s`` seconds (None: never), counted from the end of the last
+    training of any worker.
 
     The shared value ``retraining`` holds who trains until when, and when the last one ended; it is claimed with
     compare-and-set, and renewed while the training runs. A training that fails is logged and tried again an interval
-    later.
+    later. Wishes from before a training began are met by it.
     """
 
     def __init__(
         self,
         records: Records,
         *,
-        interval_s: float,
+        interval_s: float | None,
         train: Train,
         go_live: GoLive,
         worker: str,
@@ -65,7 +70,7 @@ class Retraining:
                 await self.look()
             except ForetasteError as exc:
                 log.warning("retraining_failed", error=str(exc))
-            await asyncio.sleep(min(LONGEST_LOOK_S, self._interval_s / 4))
+            await asyncio.sleep(min(LONGEST_LOOK_S, (self._interval_s or math.inf) / 4))
 
     async def look(self) -> bool:
         """Train if it is time and nobody else does; whether it was done.
@@ -73,24 +78,27 @@ class Retraining:
         Raises:
             StorageError: the store cannot be read or written.
         """
+        wish, wishes = await self._records.get_value(WISH)
         found, version = await self._records.get_value(KEY)
         value: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
         now = self._clock()
-        ended_at = float(value.get("ended_at", math.inf))
+        ended_at, met = float(value.get("ended_at", math.inf)), int(value.get("wish", 0))
         if ended_at > now:  # the first time, or by a clock that was ahead: count from now
-            await self._put({"ended_at": now}, version)
+            await self._put({"ended_at": now, "wish": met}, version)
             return False
+        is_due = self._interval_s is not None and now - ended_at >= self._interval_s
+        is_wanted = wish is not None and wishes > met
         is_claimed = now < float(value.get("until", 0.0)) <= now + LEASE_S
-        if now - ended_at < self._interval_s or (is_claimed and value.get("holder") != self._worker):
+        if not (is_due or is_wanted) or (is_claimed and value.get("holder") != self._worker):
             return False
-        if not await self._put(self._claim(ended_at), version):
+        if not await self._put(self._claim(ended_at, met), version):
             return False
-        await self._train_claimed(ended_at)
+        await self._train_claimed(ended_at, met, wishes)
         return True
 
-    async def _train_claimed(self, ended_at: float) -> None:
+    async def _train_claimed(self, ended_at: float, met: int, wishes: int) -> None:
         start = time.monotonic()
-        renewing = asyncio.create_task(self._renew(ended_at))
+        renewing = asyncio.create_task(self._renew(ended_at, met))
         error: str | None = None
         try:
             version = await self._train()
@@ -102,16 +110,17 @@ class Retraining:
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
-        await self._records.put_value(KEY, {"ended_at": self._clock(), "error": error}, changes_lists=False)
+        ended = {"ended_at": self._clock(), "error": error, "wish": wishes}
+        await self._records.put_value(KEY, ended, changes_lists=False)
 
-    async def _renew(self, ended_at: float) -> None:
+    async def _renew(self, ended_at: float, met: int) -> None:
         while True:
             await asyncio.sleep(LEASE_S / 3)
             with suppress(ForetasteError):
-                await self._records.put_value(KEY, self._claim(ended_at), changes_lists=False)
+                await self._records.put_value(KEY, self._claim(ended_at, met), changes_lists=False)
 
-    def _claim(self, ended_at: float) -> dict[str, Any]:
-        return {"ended_at": ended_at, "holder": self._worker, "until": self._clock() + LEASE_S}
+    def _claim(self, ended_at: float, met: int) -> dict[str, Any]:
+        return {"ended_at": ended_at, "wish": met, "holder": self._worker, "until": self._clock() + LEASE_S}
 
     async def _put(self, value: Mapping[str, Any], version: int) -> bool:
         try:

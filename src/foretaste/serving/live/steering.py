@@ -1,4 +1,4 @@
-"""What a shop sets while the service runs: its rules and scenarios, over those of any pipeline."""
+"""What a shop sets while the service runs: rules, scenarios and single parameters, over those of any pipeline."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from typing import Any
 from foretaste.errors import ConfigurationError
 from foretaste.logs import get_logger
 from foretaste.serving.config import PipelineConfig, parse_pipeline
+from foretaste.serving.live.parameters import PARAMETERS, with_parameters
 from foretaste.serving.rules.config import RuleSet
 from foretaste.storage.records import Records
 
@@ -17,18 +18,21 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class Steering:
-    """Rules and scenarios as they stand in the store, checked."""
+    """Rules, scenarios and parameters as they stand in the store."""
 
     rules: RuleSet = field(default_factory=RuleSet)
     scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Name → what a scenario of a pipeline file says."""
-    versions: tuple[int, int] = (0, 0)
-    """Of the two values; 0 where none was ever set."""
+    versions: tuple[int, ...] = (0, 0, 0)
+    """Of the three values; 0 where none was ever set."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Name → value (see :mod:`foretaste.serving.live.parameters`)."""
 
     def over(self, config: PipelineConfig) -> PipelineConfig:
         """A pipeline with these set over its own: a rule or a scenario takes the place of the one with its name.
 
-        A scenario that does not fit the pipeline (it names a model that is not there) is left out, and logged.
+        A scenario or a parameter that does not fit the pipeline (it names a model or a source that is not there) is
+        left out, and logged.
 
         Raises:
             ConfigurationError: the pipeline itself is wrong.
@@ -37,6 +41,11 @@ class Steering:
         kept = [rule for rule in config.rules if rule.get("name") not in own]
         values = config.dump() | {"rules": [*kept, *self.rules.dump()["rules"]]}
         made = parse_pipeline(values, origin=config.name)
+        for name, value in self.parameters.items():
+            try:
+                made = with_parameters(made, {name: value})
+            except ConfigurationError as exc:
+                log.warning("parameter_left_out", parameter=name, pipeline=config.name, error=str(exc))
         for name, scenario in self.scenarios.items():
             try:
                 made = with_scenario(made, name, scenario)
@@ -79,9 +88,11 @@ class SteeringReader:
         """
         rules, rules_version = await self._records.get_value(RULES)
         scenarios, scenarios_version = await self._records.get_value(SCENARIOS)
-        versions = (rules_version, scenarios_version)
+        parameters, parameters_version = await self._records.get_value(PARAMETERS)
+        versions = (rules_version, scenarios_version, parameters_version)
         changed = versions != self.current.versions
         if changed:
-            self.current = Steering(RuleSet.parse(rules), dict(scenarios or {}), versions)
+            parsed = RuleSet.parse(rules)
+            self.current = Steering(parsed, dict(scenarios or {}), versions, dict(parameters or {}))
         self._seen = max(self._seen, shared)
         return changed

@@ -6,7 +6,7 @@ import pytest
 
 from foretaste.errors import ModelTrainingError
 from foretaste.serving.bootstrap import open_engine
-from foretaste.serving.live.retraining import KEY, LEASE_S, Retraining, train_in_child
+from foretaste.serving.live.retraining import KEY, LEASE_S, WISH, Retraining, train_in_child
 
 
 class Clock:
@@ -127,3 +127,34 @@ async def test_a_child_process_trains_and_the_server_takes_the_result_up(setting
 async def test_a_child_process_that_fails_says_why(tmp_path):
     with pytest.raises(ModelTrainingError, match="no events"):
         await train_in_child({"FORETASTE_HOME": str(tmp_path / "empty")})
+
+
+async def test_a_wish_is_met_at_once_and_once_also_without_a_schedule(stores):
+    clock, log = Clock(), []
+    schedule = retraining(stores.records, clock, log=log)
+    schedule._interval_s = None
+    await schedule.look()
+    clock.now += 1e6
+    assert not await schedule.look()
+    await stores.records.put_value(WISH, {"at": 0.0})
+    assert await schedule.look()
+    assert not await schedule.look()
+    assert log == ["a", "v2"]
+
+
+async def test_a_wish_that_comes_while_somebody_trains_is_met_afterwards(stores):
+    clock, log = Clock(), []
+
+    async def wished_meanwhile():
+        log.append("trained")
+        if len(log) == 1:
+            await stores.records.put_value(WISH, {"at": 1.0})
+        return "v2"
+
+    schedule = retraining(stores.records, clock, train=wished_meanwhile)
+    await schedule.look()
+    clock.now += 101
+    assert await schedule.look()
+    assert await schedule.look()
+    assert not await schedule.look()
+    assert log == ["trained", "trained"]

@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import httpx
+import pytest
 
 from foretaste.api.app import create_app
 from foretaste.serving.bootstrap import open_engine, open_stores
@@ -16,11 +17,13 @@ from foretaste.serving.training import train
 from foretaste.settings import load_settings
 from foretaste.testing import tiny_shop
 
-PAGE = (Path(__file__).parents[3] / "docs" / "serving" / "cold-start.md").read_text(encoding="utf-8")
+PAGES = Path(__file__).parents[3] / "docs" / "serving"
+PAGE = (PAGES / "cold-start.md").read_text(encoding="utf-8")
 REQUEST = re.compile(r"```http\n(GET|PUT|POST) (\S+)\n(.*?)```", re.DOTALL)
 
 
-def test_every_request_of_the_page_is_answered(tmp_path):
+@pytest.mark.parametrize("page", ["cold-start.md", "parameters.md"])
+def test_every_request_of_the_page_is_answered(tmp_path, page):
     settings = load_settings(foretaste_home=tmp_path)
 
     async def answers():
@@ -30,7 +33,7 @@ def test_every_request_of_the_page_is_answered(tmp_path):
         async with open_engine(settings) as engine:
             transport = httpx.ASGITransport(create_app(engine))
             async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-                for method, path, body in REQUEST.findall(PAGE):
+                for method, path, body in REQUEST.findall((PAGES / page).read_text(encoding="utf-8")):
                     given = json.loads(body) if body.strip() else None
                     yield await client.request(method, path, json=given)
 
