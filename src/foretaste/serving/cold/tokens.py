@@ -194,15 +194,17 @@ def is_category(column: Column) -> bool:
 
 
 def shared_values(columns: ItemColumns, one: int, other: int, *, most: int = 3) -> Sequence[str]:
-    """What two items have in common, as ``column: value``: elements of lists and short texts."""
-    found: list[str] = []
-    for name in content_columns(columns):
+    """What two items have in common, as ``column: value``: elements of lists and short texts, each value once."""
+    found: dict[str, str] = {}
+    for name in sorted(content_columns(columns), key=lambda name: name != "categories"):
         text, lists = columns[name].text, columns[name].lists
+        values: list[object] = []
         if text is not None and text.codes[one] == text.codes[other] >= 0:
-            value = str(text.words.words[text.codes[one]])
-            if len(value.split()) <= _PHRASE:
-                found.append(f"{name}: {value}")
+            values += [text.words.words[text.codes[one]]]
         if lists is not None:
             theirs = set(lists.row(other).tolist())
-            found += [f"{name}: {lists.words.words[code]}" for code in lists.row(one).tolist() if code in theirs]
-    return found[:most]
+            values += [lists.words.words[code] for code in lists.row(one).tolist() if code in theirs]
+        for value in map(str, values):
+            if len(value.split()) <= _PHRASE:
+                found.setdefault(plain(value), f"{name}: {value}")
+    return list(found.values())[:most]
