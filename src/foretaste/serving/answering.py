@@ -106,7 +106,7 @@ class Answering:
         state = await self._users.get(user_id)
         if not state.events and user_id not in bundle.users and await self._records.get("user", user_id) is None:
             return None
-        history = [event.item_id for event in state.events]
+        history = [event.item_id for event in state.events if bundle.weights.weight(event) > 0]
         find = partial(self._similar_users.find, bundle, user_id, history, query.k)
         return await asyncio.get_running_loop().run_in_executor(self._executor, find)
 

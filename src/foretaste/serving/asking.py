@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foretaste.data import Query, Reason, RecLists
-from foretaste.data.weights import normal_action
+from foretaste.data.weights import NOT_KNOWN, normal_action
 from foretaste.errors import InvalidRecordError
 from foretaste.events import check_event, check_id
 from foretaste.explain import sentence
@@ -29,7 +29,8 @@ log = get_logger(__name__)
 
 
 def clean_history(history: Sequence[Any], weights: EventWeights) -> History:
-    """A history from item ids or objects with ``item_id`` and, where known, ``type``, ``value``, ``timestamp``.
+    """A history from item ids or objects with ``item_id`` and, where known, ``type``, ``value``, ``timestamp``; what
+    somebody does not know is no part of it.
 
     Raises:
         InvalidRecordError: names the place and what is wrong.
@@ -42,6 +43,8 @@ def clean_history(history: Sequence[Any], weights: EventWeights) -> History:
         try:
             if isinstance(entry, Mapping):
                 event = check_event({**entry, "user_id": "anonymous"})
+                if event.type == NOT_KNOWN:
+                    continue
                 items.append(event.item_id)
                 values.append(weights.weight(event))
                 actions[event.item_id] = normal_action(event.type)

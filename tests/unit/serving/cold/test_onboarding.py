@@ -7,6 +7,7 @@ import pytest
 from foretaste.data.weights import NOT_KNOWN
 from foretaste.errors import InvalidRecordError, UnknownItemError
 from foretaste.events import Event
+from foretaste.serving.asking import clean_history
 from foretaste.serving.bootstrap import open_engine, open_stores
 from foretaste.serving.cold.interests import declared_interests
 from foretaste.serving.cold.onboarding import opinions_of
@@ -179,3 +180,15 @@ async def test_a_store_of_ratings_stays_one(settings, tmp_path):
     assert data.is_explicit
     assert len(data.interactions) == 32
     assert fit_models(pipeline, data)
+
+
+async def test_what_is_not_known_is_no_taste_that_others_could_share(engine):
+    await engine.onboarding.answer("newcomer", {"p-000": "not_known", "p-001": "dislike"})
+    assert (await engine.similar_users("newcomer", 5)).user_ids == ()
+    await engine.onboarding.answer("newcomer", {"p-002": "like"})
+    assert (await engine.similar_users("newcomer", 5)).user_ids != ()
+
+
+def test_a_history_that_is_given_leaves_out_what_is_not_known():
+    given = ["a", {"item_id": "b", "type": "not-known"}, {"item_id": "c", "type": "like"}]
+    assert clean_history(given, EventWeights()).item_ids == ("a", "c")
