@@ -1,6 +1,8 @@
 """Declared interests: items that have what somebody says they like, before they have done anything."""
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,16 @@ def declared_interests(attributes: Mapping[str, Any], name: str = "interests") -
     return tuple(dict.fromkeys(text for part in parts if part is not None and (text := str(part).strip())))
 
 
+@dataclass(frozen=True, eq=False)
+class Match:
+    """The items that have one interest."""
+
+    rows: npt.NDArray[np.intp]
+    worth: float
+    written: str | None
+    """How items write it; None where none has it."""
+
+
 class Interests:
     """Items with a category, tag, brand or other value that reads like an interest of the user, but for case and signs.
 
@@ -42,17 +54,20 @@ class Interests:
     """
 
     def __init__(
-        self, name: str, config: InterestsConfig, bundle: Bundle, catalogue: Catalogue, words: PlainWords
+        self,
+        name: str,
+        config: InterestsConfig,
+        bundle: Bundle,
+        catalogue: Catalogue,
+        *,
+        words: PlainWords,
+        fame: Floats,
     ) -> None:
         self.name = name
         self._config, self._bundle, self._catalogue, self._words = config, bundle, catalogue, words
-        self._found: dict[str, tuple[Floats, str | None]] = {}
-        taken = np.zeros(len(catalogue.items))
-        popularity = training_popularity(bundle)
-        taken[: len(popularity)] = np.log1p(popularity)
-        self._lift = (1.0 + config.popularity_share * taken / max(float(taken.max(initial=0.0)), 1e-9)).astype(
-            np.float32
-        )
+        self._found: dict[str, Match] = {}
+        self._lift = np.ones(len(catalogue.items), dtype=np.float32)
+        self._lift[: len(fame)] += np.float32(config.popularity_share) * fame
 
     def recommend(self, queries: Sequence[Query], k: int, *, allowed: Mask, now: float) -> RecLists:
         """The items that match most, and rarest, interests; the popular ones first among equals."""
@@ -62,21 +77,21 @@ class Interests:
             worth = self._worth(query)
             if worth is None:
                 continue
-            worth = np.where(allowed if allowed.ndim == 1 else allowed[b], worth, np.float32(0))
-            refused = refused_rows(query, self._bundle, self._catalogue)
-            worth[refused[refused >= 0]] = 0
-            order = np.argsort(-worth, kind="stable")[:k]
-            order = order[worth[order] > 0]
-            rows[b, : len(order)], scores[b, : len(order)] = order, worth[order]
+            found = np.flatnonzero(worth)
+            found = found[(allowed if allowed.ndim == 1 else allowed[b])[found]]
+            found = found[~np.isin(found, refused_rows(query, self._bundle, self._catalogue))]
+            found = found[np.argsort(-worth[found], kind="stable")[:k]]
+            rows[b, : len(found)], scores[b, : len(found)] = found, worth[found]
         return RecLists(rows, scores, self._catalogue.items, [query.user_id for query in queries])
 
     def explain(self, query: Query, item_ids: Sequence[str]) -> Sequence[Reason | None]:
         """The interests that an item has."""
-        rows = self._catalogue.items.rows(list(item_ids)).tolist()
-        found = [self._matches(interest) for interest in self._interests(query)]
+        rows = self._catalogue.items.rows(list(item_ids))
+        found = [match for match in map(self._match, self._interests(query)) if match.written is not None]
+        has = [np.isin(rows, match.rows).tolist() for match in found]
         return [
-            Reason("interests", features=tuple(name for worth, name in found if name is not None and worth[row] > 0))
-            for row in rows
+            Reason("interests", features=tuple(str(m.written) for m, hits in zip(found, has, strict=True) if hits[n]))
+            for n in range(len(rows))
         ]
 
     def _interests(self, query: Query) -> list[str]:
@@ -84,11 +99,16 @@ class Interests:
         return list(dict.fromkeys(found for interest in declared if (found := plain(interest))))
 
     def _worth(self, query: Query) -> Floats | None:
-        parts = [worth for worth, name in map(self._matches, self._interests(query)) if name is not None]
-        return np.sum(parts, axis=0, dtype=np.float32) * self._lift if parts else None
+        """What each row is worth to the user (I,); None where no interest has an item."""
+        found = [match for match in map(self._match, self._interests(query)) if len(match.rows)]
+        if not found:
+            return None
+        worth = np.zeros(len(self._lift), dtype=np.float32)
+        for match in found:
+            worth[match.rows] += match.worth
+        return worth * self._lift
 
-    def _matches(self, interest: str) -> tuple[Floats, str | None]:
-        """What an interest is worth for each row (I,), and how items write it; no name where none has it."""
+    def _match(self, interest: str) -> Match:
         found = self._found.get(interest)
         if found is None:
             found = _matching(self._catalogue.columns, self._words, interest)
@@ -97,7 +117,7 @@ class Interests:
         return found
 
 
-def _matching(columns: ItemColumns, words: PlainWords, interest: str) -> tuple[Floats, str | None]:
+def _matching(columns: ItemColumns, words: PlainWords, interest: str) -> Match:
     mask, written = np.zeros(columns.n_rows, dtype=bool), None
     for name in content_columns(columns):
         text, lists = columns[name].text, columns[name].lists
@@ -109,17 +129,22 @@ def _matching(columns: ItemColumns, words: PlainWords, interest: str) -> tuple[F
             wanted[codes] = True
             mask |= lists.having(wanted)
             written = written or str(lists.words.words[codes[0]])
-    count = int(mask.sum())
-    worth = np.float32(np.log1p(len(mask) / count)) if count else np.float32(0)
-    return mask * worth, written if count else None
+    rows = np.flatnonzero(mask)
+    return Match(rows, math.log1p(len(mask) / max(len(rows), 1)), written if len(rows) else None)
 
 
 class InterestsMaker:
-    """Makes the source for each catalogue; keeps the texts that columns share."""
+    """Makes the source for each catalogue; keeps the texts that columns share, and how popular items are."""
 
     def __init__(self) -> None:
         self._words = PlainWords()
+        self._fame: tuple[Bundle, Floats] | None = None
 
     def __call__(self, config: SourceConfig, bundle: Bundle, catalogue: Catalogue) -> Source:
         """The source for the models and the catalogue of the moment."""
-        return Interests(config.name, InterestsConfig(**config.parameters), bundle, catalogue, self._words)
+        kept = self._fame
+        if kept is None or kept[0] is not bundle:
+            taken = np.log1p(training_popularity(bundle))
+            kept = self._fame = (bundle, (taken / max(float(taken.max(initial=0.0)), 1e-9)).astype(np.float32))
+        settings = InterestsConfig(**config.parameters)
+        return Interests(config.name, settings, bundle, catalogue, words=self._words, fame=kept[1])
