@@ -126,6 +126,7 @@ async def test_every_documented_route_says_what_scope_it_needs_and_refuses_witho
     assert {name for name, scope in scopes.items() if scope == "events"} == {"record_interactions"}
     admin = {"list_models", "rollout_status", "roll_back_model", "promote_model"}
     admin |= {"list_rules", "put_rules", "check_rules", "list_scenarios", "put_scenario", "delete_scenario"}
+    admin |= {"list_settings", "put_setting", "command", "command_status"}
     assert {name for name, scope in scopes.items() if scope == "admin"} == admin | {
         "create_key",
         "list_keys",
