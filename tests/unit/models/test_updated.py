@@ -69,6 +69,22 @@ def test_an_updated_model_equals_one_fitted_on_everything(name, parameters):
     np.testing.assert_allclose(lists_of(updated).scores, lists_of(expected).scores, rtol=1e-4)
 
 
+@pytest.mark.parametrize("k", [1, 3, 6])
+def test_short_lists_hold_the_best_of_what_stayed_and_of_what_was_compared_anew(k):
+    shop, growth, everything = grown_shop()
+    model = create_model("item_knn", user_exponent=0.0, n_neighbours=k).fit(shop)
+    updated = model.updated(growth.population, users=growth.users, items=growth.items)
+    anew = create_model("item_knn", user_exponent=0.0, n_neighbours=100).fit(everything).neighbours.toarray()
+    touched = np.isin(np.arange(len(anew)), growth.items)
+    expected = np.where(touched[:, None] | touched[None, :], anew, 0)
+    n = len(shop.items)
+    stayed = ~touched[:n, None] & ~touched[None, :n]
+    expected[:n, :n] += np.where(stayed, model.neighbours.toarray(), 0)
+    best = -np.sort(-expected, axis=1)[:, :k]
+    np.testing.assert_allclose(-np.sort(-updated.neighbours.toarray(), axis=1)[:, :k], best, rtol=1e-5)
+    assert (np.diff(updated.neighbours.indptr) <= k).all()
+
+
 @pytest.mark.parametrize("name", ["item_knn", "user_knn"])
 def test_with_weights_by_activity_an_update_is_close_to_a_fit(name):
     shop, growth, everything = grown_shop()

@@ -126,19 +126,23 @@ def refreshed(
     is_target = np.zeros(n, dtype=bool)
     is_target[targets] = True
     old = ~is_target[lists.row] & ~is_target[lists.col]
-    rows = np.concatenate([lists.row[old], target, other[~is_target[other]]])
-    columns = np.concatenate([lists.col[old], other, target[~is_target[other]]])
-    values = np.concatenate(
-        [
-            lists.data[old],
-            _similar(source, target, other, shared, shrinkage),
-            _similar(source, other, target, shared, shrinkage)[~is_target[other]],
-        ]
-    )
-    order = np.lexsort((columns, -values, rows))
+    kept_rows, kept_values = lists.row[old], lists.data[old]
+    is_full = np.bincount(kept_rows, minlength=n) >= k
+    floors = np.full(n, np.inf, np.float32)
+    np.minimum.at(floors, kept_rows, kept_values)
+    floors[~is_full] = -np.inf  # (n,) what a pair needs to get into a list
+    back = _f32(_similar(source, other, target, shared, shrinkage))
+    enters = ~is_target[other] & (back >= floors[other])
+    rows = np.concatenate([kept_rows, target, other[enters]])
+    columns = np.concatenate([lists.col[old], other, target[enters]])
+    values = np.concatenate([kept_values, _f32(_similar(source, target, other, shared, shrinkage)), back[enters]])
+    # positive numbers have the order of their bits, so one key sorts by row, then from the largest value down
+    keys = (rows.astype(np.int64) << 32) | (np.int64(0x7FFFFFFF) - values.view(np.int32))
+    order = np.argsort(keys)
     rows, columns, values = rows[order], columns[order], values[order]
-    kept = np.arange(len(rows)) - np.searchsorted(rows, rows) < k
-    return sparse.csr_array((_f32(values[kept]), (rows[kept], columns[kept])), shape=(n, n))
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(rows, minlength=n))])
+    kept = np.arange(len(rows)) - starts[rows] < k
+    return sparse.csr_array((values[kept], (rows[kept], columns[kept])), shape=(n, n))
 
 
 def _similar(

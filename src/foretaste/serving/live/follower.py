@@ -156,8 +156,9 @@ class EventFollower:
             except Exception as exc:  # noqa: BLE001 - following must outlive what nobody thought of; it is logged
                 self._say_failing(f"{type(exc).__name__}: {exc}")
                 wait_s = RETRY_S
+            looked_at = time.monotonic()
             if await self._woken(ASLEEP_S if self._after is None else wait_s):
-                await asyncio.sleep(GAP_S)
+                await asyncio.sleep(GAP_S - (time.monotonic() - looked_at))
 
     async def _woken(self, wait_s: float) -> bool:
         """Wait; whether it was for less than ``wait_s``."""
