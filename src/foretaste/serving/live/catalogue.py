@@ -194,7 +194,8 @@ class Catalogue:
         if items is self.model_items and trained_at == self.trained_at:
             return self
         ids = self.items.ids.to_list()
-        grown = items.extended(i for row, i in enumerate(ids) if self.facts[row] is not None and i in self)
+        others = (row for row in np.flatnonzero(items.rows(self.items.ids) < 0).tolist() if self.facts[row] is not None)
+        grown = items.extended(ids[row] for row in others if ids[row] in self)
         rows = self.items.rows(grown.ids)
         created = np.where(rows >= 0, self.created[rows] if len(self.created) else 0.0, 0.0)
         taken = _Rows(

@@ -93,8 +93,10 @@ class FactTable:
 
     def taken(self, items: Vocabulary, rows: npt.NDArray[np.integer]) -> "FactTable":
         """The table of another vocabulary, whose row r is the row ``rows[r]`` of this one (-1 for none)."""
-        found = [self[row] if row >= 0 else None for row in rows.tolist()]
-        return FactTable(items, tuple(_paged(found)))
+        moved = np.flatnonzero(rows != np.arange(len(rows)))
+        n_same = min(int(moved[0]) if len(moved) else len(rows), PAGE_ROWS * len(self.pages)) // PAGE_ROWS
+        found = [self[row] if row >= 0 else None for row in rows[n_same * PAGE_ROWS :].tolist()]
+        return FactTable(items, (*self.pages[:n_same], *_paged(found)))
 
 
 def _paged(facts: Sequence[ItemFacts | None]) -> Iterable[tuple[ItemFacts | None, ...]]:

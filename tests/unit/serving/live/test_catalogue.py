@@ -94,6 +94,19 @@ def test_the_same_items_move_to_the_rows_of_other_models():
     assert after.arrivals.tolist() == []
 
 
+def test_models_that_learn_new_items_find_each_item_with_its_own_facts():
+    ids = [f"i{n}" for n in range(700)]
+    known = [item(i, n + 1, at=n, title=f"title of {i}", price=n) for n, i in enumerate(ids) if n % 3]
+    before = Catalogue(Vocabulary(ids[:600])).changed([*known, Record("i690", {"_deleted": True}, True, 1, 1, 900)])
+    after = before.for_models(before.model_items.extended(["i650", "unheard"]), 0.0)
+    assert after.items.ids.to_list()[600:602] == ["i650", "unheard"]
+    assert sorted(after.items.ids.to_list()) == sorted(["unheard", *ids[:600], *(i for i in ids[600:] if i in before)])
+    for row, item_id in enumerate(after.items.ids.to_list()):
+        assert after.title(item_id) == before.title(item_id)
+        assert after.facts[row] == before.facts.get(item_id)
+    assert "i690" not in after.items
+
+
 def test_all_category_fields_and_the_time_of_creation_are_attributes():
     catalogue = Catalogue(Vocabulary([])).changed(
         [item("x", 1, at=8, category="Decor", genres="Light|Home"), item("y", 2, at=9, created_at="1970-01-01")]
