@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, final
 
 import numpy as np
@@ -39,6 +39,9 @@ class Candidates:
     """(B,) items to choose: k, or all where fewer are there."""
     pinned: Rows
     """(B, K) candidate that must stand at each place, -1 where it is free."""
+    given_rows: Rows
+    given_scores: Floats
+    """(B, n) those of the slate, as the kernels take them."""
 
     @property
     def width(self) -> int:
@@ -76,22 +79,19 @@ class Reranker(ABC):
 
         A row that came twice is kept once, at its first place.
         """
-        from foretaste.rerank.kernels import arranged
+        from foretaste.rerank.kernels import arrange
 
         if slate.rows.size == 0:
             return slate
         candidates = _prepared(slate, by_rank=self.config.relevance == "rank")
         has_all = self.lacks(slate) is None
         chosen = self._choose(slate, candidates) if has_all else _as_they_came(candidates)
-        order = arranged(chosen, candidates.origins, candidates.counts)
-        there = order >= 0
-        pick = np.where(there, order, 0)
-        return replace(
-            slate,
-            rows=np.where(there, np.take_along_axis(slate.rows, pick, 1), np.int32(-1)),
-            scores=np.where(there, np.take_along_axis(slate.scores, pick, 1), np.float32(np.nan)),
-            places=np.where(there, np.take_along_axis(slate.places, pick, 1), np.int32(-1)),
-        )
+        shape = slate.rows.shape
+        rows, places = np.full(shape, -1, np.int32), np.full(shape, -1, np.int32)
+        scores = np.full(shape, np.nan, np.float32)
+        old = (candidates.given_rows, candidates.given_scores, slate.places)
+        arrange(chosen, candidates.origins, candidates.counts, *old, rows, scores, places)
+        return slate.reordered(rows, scores, places)
 
     @abstractmethod
     def _choose(self, slate: Slate, candidates: Candidates) -> Rows:
@@ -110,11 +110,11 @@ def _prepared(slate: Slate, *, by_rank: bool) -> Candidates:
     relevance = np.zeros_like(scores)
     counts = np.zeros(len(rows), dtype=np.int64)
     prepare(rows, scores, by_rank, kept, origins, relevance, counts)
-    lengths = np.clip(np.asarray(slate.ks, dtype=np.int64), 0, counts)
+    lengths = np.minimum(np.maximum(np.asarray(slate.ks, dtype=np.int64), 0), counts)
     pinned = np.full((len(rows), int(lengths.max(initial=0))), -1, dtype=np.int32)
     if slate.pins is not None and slate.pins.size:
         settle_pins(kept, counts, lengths, np.ascontiguousarray(slate.pins, dtype=np.int32), pinned)
-    return Candidates(kept, origins, counts, relevance, lengths, pinned)
+    return Candidates(kept, origins, counts, relevance, lengths, pinned, rows, scores)
 
 
 def _as_they_came(candidates: Candidates) -> Rows:

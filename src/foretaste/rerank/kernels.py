@@ -121,24 +121,29 @@ def by_score(scores: Floats, counts: Longs, lengths: Longs, pinned: Ints) -> Int
 
 
 @kernel
-def arranged(chosen: Ints, origins: Ints, counts: Longs) -> Ints:
-    """Columns of the slate in their new order (B, n): the chosen candidates, the others as they came, then -1."""
-    n_lists, n = origins.shape
-    order = np.full((n_lists, n), -1, np.int32)
-    for b in range(n_lists):
+def arrange(
+    chosen: Ints,
+    origins: Ints,
+    counts: Longs,
+    rows: Ints,
+    scores: Floats,
+    places: Ints,
+    new_rows: Ints,
+    new_scores: Floats,
+    new_places: Ints,
+) -> None:
+    """Fill the new arrays (B, n): the chosen candidates, the others as they came; what is left stays as it is."""
+    for b in range(origins.shape[0]):
         taken = np.zeros(counts[b], np.bool_)
         filled = 0
-        for place in range(chosen.shape[1]):
-            candidate = chosen[b, place]
+        for turn in range(chosen.shape[1] + counts[b]):
+            candidate = chosen[b, turn] if turn < chosen.shape[1] else turn - chosen.shape[1]
             if candidate >= 0 and not taken[candidate]:
                 taken[candidate] = True
-                order[b, filled] = origins[b, candidate]
+                origin = origins[b, candidate]
+                new_rows[b, filled], new_scores[b, filled] = rows[b, origin], scores[b, origin]
+                new_places[b, filled] = places[b, origin]
                 filled += 1
-        for candidate in range(counts[b]):
-            if not taken[candidate]:
-                order[b, filled] = origins[b, candidate]
-                filled += 1
-    return order
 
 
 @kernel

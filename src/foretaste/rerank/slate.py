@@ -1,6 +1,7 @@
 """What rerankers look at: the lists of a batch, and what is known of all items."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -154,8 +155,15 @@ class Slate:
             if value is not None and len(value) not in {0, len(self.rows)}:
                 raise ConfigurationError(f"{name} of {len(value)} users do not fit {len(self.rows)} lists")
         if self.places.shape != self.rows.shape:
-            places = np.broadcast_to(np.arange(self.rows.shape[1], dtype=np.int32), self.rows.shape)
-            object.__setattr__(self, "places", np.where(self.rows >= 0, places, np.int32(-1)))
+            places = np.where(self.rows >= 0, np.arange(self.rows.shape[1], dtype=np.int32), np.int32(-1))
+            object.__setattr__(self, "places", places)
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def reordered(self, rows: Rows, scores: Floats, places: Rows) -> "Slate":
+        """The same items of each list in another order, which is not checked again."""
+        made = copy(self)
+        for name, value in (("rows", rows), ("scores", scores), ("places", places)):
+            object.__setattr__(made, name, value)
+        return made

@@ -52,6 +52,37 @@ def test_every_item_is_the_best_next_one_by_the_definition(kind, value, seed, n,
         assert values[item] >= max(values.values()) - TOLERANCE
 
 
+def greedy(value, trade_off, relevance, similarity, k, pins):
+    """The whole list by the definition, every candidate looked at for every place."""
+    above = []
+    for place in range(k):
+        free = [c for c in range(len(relevance)) if c not in above and c not in pins.values()]
+        best = pins.get(place)
+        if best is None:
+            best = max(free, key=lambda c: (value(trade_off, relevance, similarity, above, c), -c))
+        above.append(best)
+    return above
+
+
+@pytest.mark.parametrize(("kind", "value"), [("mmr", mmr_value), ("dpp", dpp_value)])
+@pytest.mark.parametrize("trade_off", [0.1, 0.7, 1.0])
+@pytest.mark.parametrize("pins", [{}, {2: 70, 5: 1}])
+def test_a_long_list_with_pins_is_the_one_that_looking_at_every_candidate_gives(kind, value, trade_off, pins):
+    rng = np.random.default_rng(5)
+    n, k = 120, 15
+    vectors = rng.normal(size=(n, 16)) + 2 * rng.normal(size=(6, 16))[rng.integers(0, 6, n)]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    scores = -np.sort(-rng.gamma(2.0, 1.0, n))
+    pinned = np.array([[pins.get(place, -1) for place in range(k)]], np.int32)
+    rows = rng.permutation(n).astype(np.int32)  # candidate c is item rows[c]
+    view = ItemView(n, vectors.astype(np.float32)[np.argsort(rows)])
+    in_rows = np.where(pinned >= 0, rows[pinned], -1).astype(np.int32)
+    slate = Slate(rows[None, :], scores.astype(np.float32)[None, :], np.array([k]), view, pins=in_rows)
+    chosen = create_reranker(kind, trade_off=trade_off).rerank(slate).rows[0, :k]
+    expected = greedy(value, trade_off, relevances(scores), vectors @ vectors.T, k, pins)
+    assert chosen.tolist() == rows[expected].tolist()
+
+
 def twins():
     """Three pairs of equal items; each pair is orthogonal to the others."""
     vectors = np.repeat(np.eye(3, dtype=np.float32), 2, axis=0)
