@@ -244,6 +244,19 @@ class Recommender(Fitted):
         return out
 
     @final
+    def score_candidates(self, queries: Sequence[Query], item_rows: Rows) -> FloatBlock:
+        """Scores (B, n) of the items ``item_rows`` (B, n) for each query, as :meth:`recommend` gives them.
+
+        NaN for a row of -1 or beyond the model's items, for an item without evidence, and for a user whom the model
+        cannot serve. What a query excludes is scored all the same.
+        """
+        batch, user_ids = build_batch(self.population, queries, queries)
+        known = (item_rows >= 0) & (item_rows < len(self.items))
+        known &= self._servable(batch, user_ids, "empty")[:, None]
+        scores = self._candidate_scores(batch, np.where(known, item_rows, 0))
+        return np.where(known & np.isfinite(scores), scores, np.float32(np.nan))
+
+    @final
     def similar_items(
         self,
         item_ids: Sequence[str] | None = None,
@@ -366,6 +379,16 @@ class Recommender(Fitted):
             stop = min(start + step, len(distinct))
             picks = order[np.searchsorted(places[order], start) : np.searchsorted(places[order], stop)]
             out[picks] = self._scores(batch.block(start, stop))[places[picks] - start, item_rows[picks]]
+        return out
+
+    def _candidate_scores(self, batch: UserBatch, item_rows: Rows) -> FloatBlock:
+        """Scores (B, n) of some items of each user; by default picked from ``_scores``, block by block."""
+        out = np.empty(item_rows.shape, dtype=np.float32)
+        step = max(1, 16_000_000 // max(1, len(self.items)))
+        for start in range(0, len(batch), step):
+            stop = min(start + step, len(batch))
+            scores = self._scores(batch.block(start, stop))
+            out[start:stop] = np.take_along_axis(scores, item_rows[start:stop], axis=1)
         return out
 
     def _item_similarity(self, rows: Rows) -> FloatBlock:

@@ -1,7 +1,8 @@
 """From what a caller names (ids, queries, rows) to the batch that a model scores."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,8 @@ class UserBatch:
     folded: npt.NDArray[np.bool_]  # (B,) the history came with the query, so it must be folded in
     contexts: Sequence[Mapping[str, object]] | None = None  # (B) what the queries say of the moment
     attributes: Sequence[Mapping[str, object]] | None = None  # (B) what the queries say of the users
+    kept: dict[str, tuple[Any, Any]] = field(default_factory=dict, repr=False, compare=False)
+    """What was derived from the batch, by name: with what else it was made from, and the result."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -42,6 +45,8 @@ class UserBatch:
 
     def block(self, start: int, stop: int) -> "UserBatch":
         """Users ``start:stop`` of the batch."""
+        if start == 0 and stop == len(self):
+            return self
         return UserBatch(
             self.rows[start:stop],
             self.histories.block(start, stop),
@@ -49,6 +54,19 @@ class UserBatch:
             self.contexts and self.contexts[start:stop],
             self.attributes and self.attributes[start:stop],
         )
+
+
+class QueryBatch(tuple[Query, ...]):
+    """Queries that several models are asked: the batch of users that they stand for is made once."""
+
+    _made: tuple[Population, UserBatch] | None = None
+
+    def users(self, population: Population) -> UserBatch:
+        """The batch for models of this population."""
+        made = self._made
+        if made is None or made[0] is not population:
+            made = self._made = (population, _query_batch(population, self))
+        return made[1]
 
 
 def known_batch(population: Population, rows: Rows) -> UserBatch:
@@ -75,7 +93,8 @@ def build_batch(
         ConfigurationError: an array of something else than whole numbers.
     """
     if queries is not None:
-        return _query_batch(population, queries), [query.user_id for query in queries]
+        made = queries.users(population) if isinstance(queries, QueryBatch) else _query_batch(population, queries)
+        return made, [query.user_id for query in queries]
     n_users = len(population.users)
     if users is None:
         everybody = np.arange(n_users, dtype=np.int32)
@@ -97,36 +116,65 @@ def build_batch(
 
 def _query_batch(population: Population, queries: Sequence[Query]) -> UserBatch:
     rows = population.users.rows([query.user_id or "" for query in queries])
-    known = population.histories.take(rows)
     folded = np.array([query.history is not None for query in queries], dtype=bool)
     contexts = [query.context for query in queries] if any(query.context for query in queries) else None
     attributes = [query.attributes for query in queries] if any(query.attributes for query in queries) else None
+    if folded.all():
+        return UserBatch(rows, _given(population, queries), folded, contexts, attributes)
+    known = population.histories.take(rows)
     if not folded.any():
         return UserBatch(rows, known, folded, contexts, attributes)
-    item_rows: list[Rows] = []
-    weights: list[npt.NDArray[np.floating]] = []
-    times: list[npt.NDArray[np.floating]] = []
-    importance: list[Sequence[float] | None] = []
-    for b, query in enumerate(queries):
-        part = known.slice(b)
-        if query.history is None:
-            item_rows.append(known.item_rows[part])
-            weights.append(known.weights[part])
-            times.append(known.timestamps[part])
-            importance.append(None)
-        else:
-            item_rows.append(population.items.rows(list(query.history)))
-            weights.append(_floats(query.history_weights, len(query.history), 1.0))
-            times.append(_floats(query.history_timestamps, len(query.history), np.nan))
-            importance.append(query.history_importance)
-    histories = Histories.from_lists(
-        item_rows,
+    given = _given(population, queries)
+    pick = np.where(folded, len(known) + np.arange(len(queries)), np.arange(len(queries)))
+    return UserBatch(rows, _both(known, given).take(pick), folded, contexts, attributes)
+
+
+def _given(population: Population, queries: Sequence[Query]) -> Histories:
+    """The histories that came with the queries, empty for those without one; items that are unknown are left out."""
+    histories = [query.history or () for query in queries]
+    ids = [item_id for history in histories for item_id in history]
+    owners = np.repeat(np.arange(len(queries)), [len(history) for history in histories])
+    rows = population.items.rows(ids)
+    known = rows >= 0
+    lengths = np.bincount(owners[known], minlength=len(queries))
+    importance = None
+    if any(query.history_importance is not None for query in queries):
+        importance = _joined(histories, [query.history_importance for query in queries], 1.0)[known].astype(np.float32)
+    return Histories(
+        np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)]),
+        rows[known],
+        _joined(histories, [query.history_weights for query in queries], 1.0)[known].astype(np.float32),
+        _joined(histories, [query.history_timestamps for query in queries], np.nan)[known],
         len(population.items),
-        weights=weights,
-        timestamps=times,
-        importance=importance if any(shares is not None for shares in importance) else None,
+        importance,
     )
-    return UserBatch(rows, histories, folded, contexts, attributes)
+
+
+def _both(first: Histories, second: Histories) -> Histories:
+    """The users of one, then those of the other."""
+    importance = None
+    if first.importance is not None or second.importance is not None:
+        each = (np.ones(len(h.weights), np.float32) if h.importance is None else h.importance for h in (first, second))
+        importance = np.concatenate(list(each))
+    return Histories(
+        np.concatenate([first.indptr, first.indptr[-1] + second.indptr[1:]]),
+        np.concatenate([first.item_rows, second.item_rows]),
+        np.concatenate([first.weights, second.weights]),
+        np.concatenate([first.timestamps, second.timestamps]),
+        first.n_items,
+        importance,
+    )
+
+
+def _joined(
+    histories: Sequence[Sequence[str]], values: Sequence[Sequence[float] | None], otherwise: float
+) -> npt.NDArray[np.float64]:
+    """One value for each item of all histories, one after the other."""
+    parts = [
+        np.full(len(history), otherwise) if own is None else np.asarray(own, np.float64)
+        for history, own in zip(histories, values, strict=True)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def left_out(
@@ -187,7 +235,3 @@ def check_mask(allowed: npt.NDArray[np.bool_] | None, n_lists: int, n_items: int
             f"the mask of allowed items is {allowed.dtype} of shape {allowed.shape}",
             hint=f"pass booleans of shape ({n_items},) or ({n_lists}, {n_items})",
         )
-
-
-def _floats(values: Sequence[float] | None, n: int, default: float) -> npt.NDArray[np.floating]:
-    return np.full(n, default) if values is None else np.asarray(values, dtype=np.float64)

@@ -223,7 +223,7 @@ class FlatIndex:
 
 def _is_narrow(allowed: npt.NDArray[np.bool_] | None) -> bool:
     """Whether a mask differs by query, or leaves so little that it had better be applied first."""
-    return allowed is not None and bool(allowed.ndim == 2 or allowed.mean() < LEAST_ALLOWED)
+    return allowed is not None and (allowed.ndim == 2 or int(np.count_nonzero(allowed)) < LEAST_ALLOWED * len(allowed))
 
 
 def row_norms(array: Floats) -> Doubles:

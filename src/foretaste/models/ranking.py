@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from foretaste.data import Histories
 from foretaste.errors import ModelError
@@ -14,6 +15,8 @@ from foretaste.models.threads import map_threads, n_threads
 Floats = npt.NDArray[np.float32]
 Ranked = tuple[npt.NDArray[np.int32], Floats]
 
+FEW_USERS = 64
+"""So many are ranked on one thread where that saves a pass over all items."""
 BLOCK_BYTES = 24_000_000
 """Scores held at once by each thread."""
 TILE_USERS = 512
@@ -69,14 +72,14 @@ def rank_dense(
     out: Ranked | None = None,
 ) -> Ranked:
     """Like :func:`rank_blocks` for one block of scores (n, I), which is overwritten."""
-    from foretaste.models.kernels.topk import mask_seen, top_k
+    from foretaste.models.kernels.topk import hide, mask_seen, top_k
 
     block = np.ascontiguousarray(block, dtype=np.float32)
     rows, scores = out or _empty_lists(len(block), k)
     if seen is not None:
         mask_seen(block, seen.indptr, seen.item_rows)
     if allowed is not None:
-        block[np.broadcast_to(~allowed, block.shape)] = -np.inf
+        hide(block, np.ascontiguousarray(np.atleast_2d(allowed)))
     top_k(block, k, rows, scores)
     return rows, scores
 
@@ -183,3 +186,30 @@ def _renumbered(seen: Histories, kept: npt.NDArray[np.int32], n_items: int) -> H
     keep = places >= 0
     rest = seen.where(keep)
     return replace(rest, item_rows=places[keep], n_items=len(kept))
+
+
+def rank_sums(
+    left: sparse.csr_array,
+    right: sparse.csr_array,
+    *,
+    k: int,
+    seen: Histories | None = None,
+    allowed: npt.NDArray[np.bool_] | None = None,
+    above: float = -np.inf,
+) -> Ranked:
+    """The ``k`` best of the sparse product (B, n) × (n, I) of float32, in time that grows with what rows share.
+
+    Sums of 0 are no evidence, nor are those that are not above ``above``. All else is as in :func:`rank_blocks`.
+    """
+    from foretaste.models.kernels.sparse_sums import best_sums
+
+    n_users, n_items = left.shape[0], right.shape[1]
+    rows, scores = _empty_lists(n_users, k)
+    left_out = seen if seen is not None else Histories.empty(n_users, n_items)
+    mask = np.zeros((0, 0), dtype=bool) if allowed is None else np.ascontiguousarray(np.atleast_2d(allowed))
+    weights, entries = np.asarray(left.data, np.float32), np.asarray(right.data, np.float32)
+    best_sums(
+        left.indptr, left.indices, weights, right.indptr, right.indices, entries, n_items,
+        np.float32(above), left_out.indptr, left_out.item_rows, mask, rows, scores,
+    )  # fmt: skip
+    return rows, scores

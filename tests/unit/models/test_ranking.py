@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import sparse
 
 from foretaste.data import Histories
 from foretaste.errors import ModelError
 from foretaste.models import ranking
-from foretaste.models.ranking import rank_blocks, rank_dense
+from foretaste.models.ranking import rank_blocks, rank_dense, rank_sums
 
 values = st.sampled_from([-np.inf, np.nan, -1.5, 0.0, 0.25, 1.0, 1.0, 3.0, 7.5])
 blocks = hnp.arrays(np.float32, st.tuples(st.integers(0, 6), st.integers(1, 9)), elements=values)
@@ -102,3 +103,23 @@ def test_scores_in_another_type_or_order_are_ranked_alike() -> None:
     scores = np.random.default_rng(1).standard_normal((4, 6))
     plain = rank_dense(scores.astype(np.float32), k=3)[0]
     np.testing.assert_array_equal(rank_dense(np.asfortranarray(scores), k=3)[0], plain)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("above", [-np.inf, 0.0])
+@pytest.mark.parametrize("masks", [None, 1, 2])
+def test_the_best_of_a_sparse_product_are_those_of_the_dense_one(masks, above):
+    rng = np.random.default_rng(3)
+    for _ in range(30):
+        n_users, n_items, k = 5, 40, int(rng.integers(1, 20))
+        left, right = (
+            sparse.csr_array(rng.integers(-2, 3, shape) * (rng.random(shape) < 0.3)).astype(np.float32)
+            for shape in ((n_users, 12), (12, n_items))
+        )
+        seen = Histories.from_lists([rng.integers(0, n_items, 4) for _ in range(n_users)], n_items)
+        allowed = None if masks is None else rng.random((n_items,) if masks == 1 else (n_users, n_items)) < 0.8
+        dense = (left @ right).toarray()
+        dense[(dense == 0) | ~(dense > above)] = -np.inf
+        expected = rank_dense(dense, k=k, seen=seen, allowed=allowed)
+        found = rank_sums(left, right, k=k, seen=seen, allowed=allowed, above=above)
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])

@@ -4,9 +4,11 @@ import numpy as np
 
 from foretaste.data import Dataset
 from foretaste.errors import DataInsufficientError
-from foretaste.models.base import FloatBlock, ModelConfig, Recommender, UserBatch
+from foretaste.models.base import ModelConfig
 from foretaste.models.baselines.columns import first_seen_times, publication_times
 from foretaste.models.baselines.popular import DAY_S
+from foretaste.models.baselines.shared import SameForAll
+from foretaste.models.ranking import Floats
 
 
 class NewestConfig(ModelConfig):
@@ -18,7 +20,7 @@ class NewestConfig(ModelConfig):
     """Take an item's first interaction as its date where none is given."""
 
 
-class Newest(Recommender):
+class Newest(SameForAll):
     """The same list for everybody: items by publication date, the newest first.
 
     The score is minus the age in days, counted from the newest date there is. Items whose date is unknown are left out.
@@ -31,8 +33,6 @@ class Newest(Recommender):
     name = "newest"
     config_class = NewestConfig
     state_fields = ("ages", "is_dated")
-    scores_new_users = True
-    scores_without_history = True
     scores_new_items = True
     updates_incrementally = True
     reason_kind = "new"
@@ -51,9 +51,10 @@ class Newest(Recommender):
             )
         newest = times[self.is_dated].max()
         self.ages = np.where(self.is_dated, (newest - times) / DAY_S, 0.0)  # (I,) days
+        self._forget()
 
     def _update(self, data: Dataset) -> None:
         self._fit(data)
 
-    def _scores(self, batch: UserBatch) -> FloatBlock:
-        return np.tile(np.where(self.is_dated, -self.ages, -np.inf).astype(np.float32), (len(batch), 1))
+    def _for_all(self) -> Floats:
+        return np.where(self.is_dated, -self.ages, -np.inf).astype(np.float32)

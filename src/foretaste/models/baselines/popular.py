@@ -7,12 +7,13 @@ import numpy.typing as npt
 from pydantic import NonNegativeFloat, PositiveFloat
 from scipy import sparse
 
-from foretaste.data import Dataset, Interactions, Reason, RecList
+from foretaste.data import Dataset, Histories, Interactions, Reason, RecList
 from foretaste.errors import ConfigurationError, DataInsufficientError, NotFoundError
 from foretaste.models.base import FloatBlock, ModelConfig, Recommender, Rows, UserBatch
 from foretaste.models.baselines.columns import NO_GROUP, item_groups
+from foretaste.models.baselines.shared import SameForAll
 from foretaste.models.growing import padded_matrix
-from foretaste.models.ranking import rank_dense
+from foretaste.models.ranking import Floats, Ranked, rank_dense
 
 DAY_S = 86_400.0
 
@@ -30,7 +31,7 @@ class PopularConfig(ModelConfig):
     """With ``per``: interactions of average taste added to each history, so that other categories follow at the end."""
 
 
-class Popular(Recommender):
+class Popular(SameForAll):
     """Items by how many users took them: the same list for everybody, or mixed by each user's categories.
 
     With ``per`` the score is Σ_c P(c|u) · P(i|c): P(c|u) is the share of category c in the user's history, P(i|c) the
@@ -44,8 +45,6 @@ class Popular(Recommender):
     name = "popular"
     config_class = PopularConfig
     state_fields = ("counts", "groups", "group_names")
-    scores_new_users = True
-    scores_without_history = True
     updates_incrementally = True
     updates_in_part = True
     reason_kind = "popular"
@@ -87,11 +86,19 @@ class Popular(Recommender):
         counts = np.repeat(self.counts, np.diff(item_share.indptr))
         item_share.data = item_share.data * counts / np.maximum(taken, 1e-12)[item_share.indices]
         self._item_share = item_share.astype(np.float32)
+        self._forget()
+
+    def _for_all(self) -> Floats:
+        return np.where(self.counts > 0, self.counts, np.float32(-np.inf))
+
+    def _rank(self, batch: UserBatch, k: int, seen: Histories | None, allowed: npt.NDArray[np.bool_] | None) -> Ranked:
+        if self.config.per is None:
+            return super()._rank(batch, k, seen, allowed)
+        return Recommender._rank(self, batch, k, seen, allowed)
 
     def _scores(self, batch: UserBatch) -> FloatBlock:
         if self.config.per is None:
-            scores = np.where(self.counts > 0, self.counts, -np.inf).astype(np.float32)
-            return np.tile(scores, (len(batch), 1))
+            return super()._scores(batch)
         shares = self._tastes(batch)  # (B, C)
         scores = np.ascontiguousarray((self._item_share @ shares.T).T, dtype=np.float32)
         scores[:, self.counts <= 0] = -np.inf

@@ -9,8 +9,10 @@ import numpy.typing as npt
 from pydantic import PositiveFloat
 
 from foretaste.data import Dataset
-from foretaste.models.base import FloatBlock, ModelConfig, Recommender, UserBatch
+from foretaste.models.base import ModelConfig
 from foretaste.models.baselines.popular import DAY_S, newest_time
+from foretaste.models.baselines.shared import SameForAll
+from foretaste.models.ranking import Floats
 
 
 class TrendingConfig(ModelConfig):
@@ -28,7 +30,7 @@ class TrendingConfig(ModelConfig):
     """Count each user once for an item in each of the two times, or add up the weights."""
 
 
-class Trending(Recommender):
+class Trending(SameForAll):
     """The same list for everybody: items that are taken more often than their past would suggest.
 
     With ages a in days, window W, time before B, half-life h and smoothing s, for each item::
@@ -47,8 +49,6 @@ class Trending(Recommender):
     name = "trending"
     config_class = TrendingConfig
     state_fields = ("velocity", "is_recent")
-    scores_new_users = True
-    scores_without_history = True
     updates_incrementally = True
     reason_kind = "trending"
 
@@ -69,6 +69,7 @@ class Trending(Recommender):
             expected = past * (length / before)
         score = (recent - expected) / np.sqrt(expected + config.smoothing)
         self.velocity, self.is_recent = score.astype(np.float32), recent > 0  # (I,)
+        self._forget()
 
     def _update(self, data: Dataset) -> None:
         self._fit(data)
@@ -87,5 +88,5 @@ class Trending(Recommender):
         matrix = weighed.histories.matrix("weight", duplicates=policy, dtype=np.float64)
         return np.asarray(matrix.sum(axis=0), dtype=np.float64)
 
-    def _scores(self, batch: UserBatch) -> FloatBlock:
-        return np.tile(np.where(self.is_recent, self.velocity, -np.inf).astype(np.float32), (len(batch), 1))
+    def _for_all(self) -> Floats:
+        return np.where(self.is_recent, self.velocity, np.float32(-np.inf))

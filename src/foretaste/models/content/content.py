@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
-from foretaste.data import Dataset, FeatureType, Reason, Vocabulary
+from foretaste.data import Dataset, FeatureType, Histories, Reason, Vocabulary
 from foretaste.errors import DataFormatError, DataInsufficientError
 from foretaste.features import Column, FeatureEncoder, feature_table
 from foretaste.features.embeddings import TextEmbedder, load_embedder
@@ -18,6 +18,7 @@ from foretaste.models.content.config import ContentConfig, TfidfConfig
 from foretaste.models.content.interests import interest_vectors
 from foretaste.models.content.labels import shared_features
 from foretaste.models.content.vectors import NUMBERS, Vectors, encode_rows, mean_text, stacked
+from foretaste.models.ranking import FEW_USERS, Ranked, rank_sums
 from foretaste.models.reasons import because_items
 
 DAY_S = 86_400.0
@@ -252,6 +253,15 @@ class Content(Recommender):
 
     def _scores(self, batch: UserBatch) -> FloatBlock:
         return self._similarities(self._profiles(batch))
+
+    def _rank(self, batch: UserBatch, k: int, seen: Histories | None, allowed: npt.NDArray[np.bool_] | None) -> Ranked:
+        if len(self.centre) or len(batch) > FEW_USERS:  # embeddings compare with all items, many users are worth it
+            return super()._rank(batch, k, seen, allowed)
+        profiles, postings = self._profiles(batch).tokens, self._postings
+        lengths = postings.indptr[profiles.indices + 1] - postings.indptr[profiles.indices]
+        if int(lengths.sum()) > len(self.items) * len(batch) // 8:  # words that very many items share
+            return super()._rank(batch, k, seen, allowed)
+        return rank_sums(profiles, postings, k=k, seen=seen, allowed=allowed, above=0.0)
 
     def _item_similarity(self, rows: Rows) -> FloatBlock:
         wanted = self._items.take(rows).normalised()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,19 +32,32 @@ class Vectors:
 
     def combined(self, weights: sparse.csr_array) -> "Vectors":
         """Weighted sums of the rows: ``weights`` is (m, n)."""
-        texts = np.asarray(weights @ self.texts, dtype=np.float32)
-        return Vectors(sparse.csr_array(weights @ self.tokens), texts.reshape(weights.shape[0], self.texts.shape[1]))
+        from foretaste.models.content.kernels import combine
+
+        own, n = self.tokens, weights.shape[0]
+        room = int((own.indptr[weights.indices + 1] - own.indptr[weights.indices]).sum())
+        indptr, tokens, values = np.zeros(n + 1, np.int64), np.empty(room, np.int32), np.empty(room, np.float32)
+        factors, sums = np.asarray(weights.data, np.float32), np.full(own.shape[1], np.nan, np.float32)
+        combine(
+            weights.indptr, weights.indices, factors, own.indptr, own.indices, own.data, sums, indptr, tokens, values
+        )
+        texts = np.zeros((n, 0), np.float32)
+        if self.texts.shape[1]:
+            texts = np.asarray(weights @ self.texts, dtype=np.float32).reshape(n, self.texts.shape[1])
+        return Vectors(_csr(values[: indptr[-1]], tokens[: indptr[-1]], indptr, own.shape[1]), texts)
 
     def lengths(self) -> npt.NDArray[np.float64]:
         """Euclidean length of each row (n,)."""
-        squares = np.asarray(self.tokens.astype(np.float64).power(2).sum(axis=1)).ravel()
+        owners = np.repeat(np.arange(len(self)), np.diff(self.tokens.indptr))
+        squares = np.bincount(owners, self.tokens.data.astype(np.float64) ** 2, len(self))
         return np.asarray(np.sqrt(squares + (self.texts.astype(np.float64) ** 2).sum(axis=1)))
 
     def scaled(self, factors: npt.NDArray[np.floating]) -> "Vectors":
         """Each row times its factor."""
-        tokens = self.tokens.copy()
-        tokens.data = (tokens.data * np.repeat(factors, np.diff(tokens.indptr))).astype(np.float32)
-        return Vectors(tokens, (self.texts * factors[:, None]).astype(np.float32))
+        tokens = self.tokens
+        data = (tokens.data * np.repeat(factors, np.diff(tokens.indptr))).astype(np.float32)
+        scaled = _csr(data, tokens.indices.copy(), tokens.indptr, tokens.shape[1])
+        return Vectors(scaled, (self.texts * factors[:, None]).astype(np.float32))
 
     def normalised(self) -> "Vectors":
         """Rows at length 1; empty rows stay empty."""
@@ -64,6 +78,14 @@ class Vectors:
 
     def __add__(self, other: "Vectors") -> "Vectors":
         return Vectors(sparse.csr_array(self.tokens + other.tokens), self.texts + other.texts)
+
+
+def _csr(data: Floats, indices: npt.NDArray[Any], indptr: npt.NDArray[Any], n_columns: int) -> sparse.csr_array:
+    """A sparse matrix of parts that are known to fit; SciPy would look at each of them, and copy some."""
+    made: Any = sparse.csr_array((len(indptr) - 1, n_columns), dtype=np.float32)
+    made.data, made.indices, made.indptr = data, indices, indptr
+    matrix: sparse.csr_array = made
+    return matrix
 
 
 def stacked(first: Vectors, second: Vectors) -> Vectors:

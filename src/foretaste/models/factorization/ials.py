@@ -198,6 +198,12 @@ class ImplicitALS(Recommender):
         scores[self._never_seen[item_rows] | ~users.any(axis=1)] = -np.inf
         return scores
 
+    def _candidate_scores(self, batch: UserBatch, item_rows: Rows) -> FloatBlock:
+        factors = self._embed(batch)
+        scores: FloatBlock = np.einsum("bf,bnf->bn", factors, self.item_factors[item_rows])
+        scores[self._never_seen[item_rows] | ~factors.any(axis=1, keepdims=True)] = -np.inf
+        return scores
+
     def _item_similarity(self, rows: Rows) -> FloatBlock:
         """Cosine of the item vectors."""
         return _cosines(self._unit_items, rows)

@@ -259,6 +259,13 @@ class SampledFactors(Recommender):
         scores[(self.popularity[item_rows] == 0) | ~users.any(axis=1)] = -np.inf
         return scores
 
+    def _candidate_scores(self, batch: UserBatch, item_rows: Rows) -> FloatBlock:
+        factors = self._embed(batch)
+        scores: FloatBlock = np.einsum("bf,bnf->bn", factors, np.asarray(self.item_factors)[item_rows])
+        scores += self.item_bias[item_rows]
+        scores[(self.popularity[item_rows] == 0) | ~factors.any(axis=1, keepdims=True)] = -np.inf
+        return scores
+
     def _item_similarity(self, rows: Rows) -> FloatBlock:
         """Cosine of the item vectors."""
         unit = self._unit_factors

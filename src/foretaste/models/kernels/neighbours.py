@@ -219,7 +219,13 @@ def dense_products(
 
 @kernel
 def sum_of_rows(
-    indptr: Longs, picks: Ints, weights: Floats, m_indptr: Longs, m_columns: Ints, m_entries: Floats, out: Floats
+    indptr: Longs,
+    picks: Ints,
+    weights: Floats,
+    m_indptr: npt.NDArray[np.integer],
+    m_columns: npt.NDArray[np.integer],
+    m_entries: Floats,
+    out: Floats,
 ) -> None:
     """For each b, the weighted sum of the sparse rows ``picks[indptr[b]:indptr[b + 1]]`` into ``out`` (B, I) of zeros.
 

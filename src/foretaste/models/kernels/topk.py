@@ -165,3 +165,48 @@ def mask_seen(scores: Floats, indptr: Longs, columns: Ints) -> None:
     for b in range(scores.shape[0]):
         for n in range(indptr[b], indptr[b + 1]):
             scores[b, columns[n]] = -np.inf
+
+
+@kernel
+def hide(scores: Floats, allowed: npt.NDArray[np.bool_]) -> None:
+    """Set what is not allowed to -inf, in place; ``allowed`` is (1, I) for all rows of (B, I), or (B, I)."""
+    shared = allowed.shape[0] == 1
+    for b in range(scores.shape[0]):
+        own, row = allowed[0 if shared else b], scores[b]
+        for i in range(len(row)):
+            row[i] = row[i] if own[i] else np.float32(-np.inf)
+
+
+@kernel
+def first_of_order(
+    order: Ints,
+    scores: Floats,
+    indptr: Longs,
+    seen: Ints,
+    allowed: npt.NDArray[np.bool_],
+    out_rows: Ints,
+    out_scores: Floats,
+) -> None:
+    """The first columns of ``order`` that each row may have, up to the width k of the outputs, which come filled.
+
+    Those in ``seen[indptr[b]:indptr[b + 1]]`` are left out, and where ``allowed`` ((0, 0), (1, I) or (B, I)) is false.
+    ``scores`` (I,) are written beside them.
+    """
+    n_lists, k = out_rows.shape
+    for b in range(n_lists):
+        mask = min(b, allowed.shape[0] - 1)
+        count = 0
+        for column in order:
+            if count == k:
+                break
+            if mask >= 0 and not allowed[mask, column]:
+                continue
+            is_seen = False
+            for n in range(indptr[b], indptr[b + 1]):
+                if seen[n] == column:
+                    is_seen = True
+                    break
+            if is_seen:
+                continue
+            out_rows[b, count], out_scores[b, count] = column, scores[column]
+            count += 1

@@ -9,6 +9,7 @@ from scipy import sparse
 from foretaste.data import Histories
 from foretaste.models.base import FloatBlock, Recommender, Rows, UserBatch
 from foretaste.models.nearest import csr_arrays
+from foretaste.models.ranking import FEW_USERS, Ranked, rank_sums
 from foretaste.models.reasons import to_history
 
 
@@ -26,6 +27,11 @@ class ItemVotes(Recommender):
 
     def _scores(self, batch: UserBatch) -> FloatBlock:
         return summed(self._history(batch), self.neighbours)
+
+    def _rank(self, batch: UserBatch, k: int, seen: Histories | None, allowed: npt.NDArray[np.bool_] | None) -> Ranked:
+        if len(batch) > FEW_USERS:  # many are worth all threads
+            return super()._rank(batch, k, seen, allowed)
+        return rank_sums(self._history(batch), self.neighbours, k=k, seen=seen, allowed=allowed)
 
     def _item_similarity(self, rows: Rows) -> FloatBlock:
         return dense_similarity(self.neighbours[rows])
@@ -71,7 +77,8 @@ def summed(left: sparse.csr_array, right: sparse.csr_array) -> FloatBlock:
     from foretaste.models.kernels.neighbours import sum_of_rows
 
     scores = np.zeros((left.shape[0], right.shape[1]), np.float32)
-    sum_of_rows(*csr_arrays(left), *csr_arrays(right), scores)
+    entries = np.asarray(right.data, np.float32)  # its places stay as they are: a copy would cost more than the sum
+    sum_of_rows(*csr_arrays(left), right.indptr, right.indices, entries, scores)
     return scores
 
 

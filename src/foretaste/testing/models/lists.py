@@ -147,6 +147,17 @@ class ListChecks(ContractSetup):
         assert np.isnan(got).all()
         assert len(model.score([], [])) == 0
 
+    def test_candidates_get_the_scores_of_the_lists(self, model: Recommender) -> None:
+        users = model.users.ids.head(6).to_list()
+        queries = [Query(user_id=user, k=7, exclude_seen=False) for user in users]
+        lists = model.recommend(queries, unknown="empty")
+        order = np.argsort(lists.item_rows, axis=1)
+        rows, expected = np.take_along_axis(lists.item_rows, order, 1), np.take_along_axis(lists.scores, order, 1)
+        got = model.score_candidates(queries, rows)
+        np.testing.assert_allclose(got, expected, rtol=self.score_tolerance, atol=self.score_tolerance)
+        beyond = np.array([[-1, len(model.items)]], dtype=np.int32)
+        assert np.isnan(model.score_candidates(queries[:1], beyond)).all()
+
     def test_users_and_items_that_make_no_pairs_are_refused(self, model: Recommender) -> None:
         with pytest.raises(ConfigurationError, match="pairs"):
             model.score([model.users.id(0)], [])
