@@ -65,6 +65,8 @@ class TracedItem(Body):
     """Why it is not in the list: `unknown item`, `unavailable`, `seen`, `excluded by the request`, `filter of the
     request`, `no source gave it`, `below the pool`, `below the list: candidate N`, `rule 'NAME'` or `cap 'NAME'`.
     """
+    features: dict[str, float]
+    """What each feature of the ranking added to its score, where the ranking weighs features."""
 
 
 class Recommendations(Body):

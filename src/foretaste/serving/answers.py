@@ -101,6 +101,8 @@ class TracedItem:
     """Its place after each stage that ordered the candidates, in their order."""
     left_out: tuple[str, ...] = ()
     """Why it is not in the list."""
+    features: Mapping[str, float] = field(default_factory=dict)
+    """What each feature of the ranking added to its score."""
 
 
 @dataclass(frozen=True, slots=True)

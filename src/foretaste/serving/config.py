@@ -22,6 +22,7 @@ from foretaste.serving.exploration.config import ExplorationConfig
 from foretaste.serving.live.groups import LIVE_KINDS, CountersConfig, LiveSourceConfig
 from foretaste.serving.live.guards import RolloutConfig
 from foretaste.serving.live.updates_config import UpdatesConfig
+from foretaste.serving.ranking_config import RankingConfig
 from foretaste.serving.rules.config import RuleSet
 from foretaste.serving.source_config import CHANGING_KINDS, PRECOMPUTED, SOURCE_KINDS, Part, SourceConfig
 
@@ -66,20 +67,13 @@ class MergeConfig(Part):
     """Larger gives the first ranks less of a lead (reciprocal_rank only)."""
 
 
-class RankingConfig(Part):
-    """A model that orders the union of all candidates anew."""
-
-    model: str
-    """Name of a model of this pipeline."""
-
-
 class PrecomputeConfig(Part):
     """Lists that each training makes for everybody in advance; sources of the kind ``precomputed`` give them."""
 
     sources: tuple[SourceConfig, ...] = ()
     """Models that give them; empty means those of the pipeline's own sources that are models."""
     ranking: RankingConfig | None = None
-    """A model that orders them, also one that is too slow for requests."""
+    """What orders them, also a model that is too slow for requests."""
     k: PositiveInt = Field(default=100, le=MAX_K)
     """Items of a list; 8 bytes each for every user."""
 
@@ -201,16 +195,26 @@ class PipelineConfig(Part):
     def _names_exist(self) -> Self:
         used = [source.model for source in self.sources if source.model is not None]
         used += [*self.similar.models, *(name for name in self.fallback.chain if name not in SOURCE_KINDS)]
-        used += [self.ranking.model] if self.ranking else []
+        rankings = [self.ranking, *(scenario.ranking for scenario in self.scenarios.values())]
         if self.precompute is not None:
             used += [source.model for source in self.precompute.sources if source.model is not None]
-            used += [self.precompute.ranking.model] if self.precompute.ranking else []
+            rankings.append(self.precompute.ranking)
+        used += [ranking.model for ranking in rankings if ranking is not None and ranking.model is not None]
         for scenario in self.scenarios.values():
             used += [source.model for source in scenario.sources or () if source.model is not None]
-            used += [scenario.ranking.model] if scenario.ranking else []
         missing = sorted(set(used) - set(self.models))
         if missing:
             raise ValueError(f"{missing[0]!r} is used but not among the models: {', '.join(self.models)}")
+        return self
+
+    @model_validator(mode="after")
+    def _features_exist(self) -> Self:
+        places = [(own.ranking, own.sources or ()) for own in map(self.scenario, ("", *self.scenarios))]
+        if (made := self.precompute) is not None:
+            places.append((made.ranking, tuple(s for s in made.sources or self.sources if s.model is not None)))
+        for ranking, sources in places:
+            if ranking is not None:
+                ranking.check([source.name for source in sources])
         return self
 
     @model_validator(mode="after")

@@ -1,13 +1,14 @@
 """One batch of queries on its way through the stages."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from foretaste.data import Query
 from foretaste.logs import get_logger
+from foretaste.models.batches import QueryBatch
 from foretaste.rerank import ItemView
 from foretaste.serving.answers import Skipped
 from foretaste.serving.config import PipelineConfig, ScenarioConfig
@@ -15,7 +16,7 @@ from foretaste.serving.exploration import Explored
 from foretaste.serving.live.bundle import Bundle
 from foretaste.serving.live.catalogue import Catalogue
 from foretaste.serving.pipeline.guard import Guard, T, Told, Trouble
-from foretaste.serving.pipeline.journal import Journal
+from foretaste.serving.pipeline.journal import Candidates, Journal
 from foretaste.serving.pipeline.parts import Mask
 from foretaste.serving.pipeline.timing import Watch
 from foretaste.serving.rules import Decision, User
@@ -120,11 +121,14 @@ class Batch:
     skipped: list[list[Skipped]]
     view: Callable[[], ItemView]
     """What rerankers know of the items; made when first asked for."""
+    candidates: list[Candidates] = field(default_factory=list)
+    """What each source gave."""
     journal: Journal | None = None
     """What the stages did, kept only where somebody asks."""
     failed: list[str] = field(default_factory=list)
     explored: list[Explored | None] = field(default_factory=list)
     """What was explored in each list; empty where nothing could be."""
+    _asked: dict[tuple[int, ...], QueryBatch] = field(default_factory=dict)
 
     @property
     def shown(self) -> Mask:
@@ -141,6 +145,18 @@ class Batch:
         """Which queries the sources are asked for."""
         found: list[int] = np.flatnonzero(self.warm).tolist()
         return found
+
+    def asked(self, places: Sequence[int]) -> QueryBatch:
+        """The queries at some places as sources and ranking are asked them: each for as many items as any source gives
+        at most, so that all are asked the same.
+        """
+        key = tuple(places)
+        if key not in self._asked:
+            chosen = [self.queries[b] for b in places]
+            given = [source.k for source in self.scenario.sources or ()]
+            most = max([*given, *(query.k for query in chosen)])
+            self._asked[key] = QueryBatch(query if query.k == most else replace(query, k=most) for query in chosen)
+        return self._asked[key]
 
     def note(self, stage: str) -> None:
         """Keep how the lists are after a stage, where somebody asks."""

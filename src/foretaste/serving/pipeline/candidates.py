@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from foretaste.data import MAX_K, RecLists
+from foretaste.data import RecLists
 from foretaste.serving.answers import Skipped
 from foretaste.serving.merge import merge
 from foretaste.serving.pipeline.batch import Batch, Draft
@@ -35,8 +35,7 @@ def gather(batch: Batch, sources: Sources) -> None:
         rows, scores, chosen = merge(parts, weights, k=width, method=method.method, damping=method.damping)
     codes = np.array([*(batch.draft.code(one.config.name) for one in found), -1], dtype=np.int16)
     batch.draft = Draft(rows, scores, codes[chosen], batch.draft.names)
-    if batch.journal is not None:
-        batch.journal.sources += found
+    batch.candidates = found
     batch.note("merged")
 
 
@@ -72,11 +71,10 @@ def _ask(
     batch: Batch, source: Source, places: Sequence[int], k: int
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """Catalogue rows and scores (B, n) of one source, empty where it was not asked."""
-    queries = [batch.queries[b] for b in places]
     is_all = len(places) == len(batch.queries)
     allowed = batch.shown if batch.shown.ndim == 1 or is_all else batch.shown[places]
-    longest = max(query.k for query in queries)
-    lists: RecLists = source.recommend(queries, min(MAX_K, max(longest, k)), allowed=allowed, now=batch.now)
+    n = max(k, *(batch.queries[b].k for b in places))
+    lists: RecLists = source.recommend(batch.asked(places), n, allowed=allowed, now=batch.now)
     rows, scores = placed(batch.catalogue, lists, allowed)
     if is_all:
         return rows, scores

@@ -33,12 +33,13 @@ class Snapshot:
 
 @dataclass
 class Journal:
-    """The candidates of each source, and the lists after each stage that changes them."""
+    """The lists after each stage that changes them, and what features added to the scores."""
 
     item_ids: frozenset[str] = frozenset()
     """Items that are asked about; empty means those of the list and the next candidates."""
-    sources: list[Candidates] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
+    features: list[Snapshot] = field(default_factory=list)
+    """For each feature of the ranking what it added to each candidate; the name stands as the stage."""
 
     def note(self, stage: str, rows: npt.NDArray[np.int32], scores: npt.NDArray[np.float32]) -> None:
         """Keep the lists as they are after a stage."""

@@ -1,48 +1,61 @@
 """The second stage: the merged candidates in a better order."""
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 
 import numpy as np
-import numpy.typing as npt
 
-from foretaste.data import RecLists
 from foretaste.models import Recommender
 from foretaste.serving.pipeline.batch import Batch
+from foretaste.serving.pipeline.features import Floats, features
+from foretaste.serving.pipeline.journal import Snapshot
+
+Parts = Mapping[str, Floats]
+"""What each feature adds to the scores (B, n)."""
 
 
 def rank(batch: Batch) -> None:
-    """Order each list anew by the scores of one model; items that it does not score keep their order at the end."""
-    config = batch.scenario.ranking
-    model = batch.bundle.models.get(config.model) if config is not None else None
-    if config is None or model is None or not (batch.draft.rows >= 0).any():
+    """Order each list anew by the scenario's ranking; items that it does not score keep their order at the end."""
+    ranker = _ranker(batch)
+    if ranker is None or not (batch.draft.rows >= 0).any():
         return
     if batch.watch.limit("ranking") == 0:
         batch.pass_over("ranking", "late")
         return
-    [told] = batch.together("ranking", [(config.model, lambda: _scores(model, batch))])
+    [told] = batch.together("ranking", [ranker])
     if told.value is None:
         batch.pass_over("ranking", told.trouble or "error")
         return
-    draft, scores = batch.draft, told.value
-    order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), axis=1, kind="stable")
-    draft.scores = scores
-    draft.reorder(order)
+    scores, parts = told.value
+    draft = batch.draft
+    if batch.journal is not None:
+        batch.journal.features += [Snapshot(name, draft.rows, part) for name, part in parts.items()]
+    draft.scores = np.where(draft.rows >= 0, scores, np.float32(np.nan))
+    draft.reorder(np.argsort(-np.nan_to_num(draft.scores, nan=-np.inf), axis=1, kind="stable"))
     batch.note("ranking")
 
 
-def _scores(model: Recommender, batch: Batch) -> npt.NDArray[np.float32]:
+def _ranker(batch: Batch) -> tuple[str, Callable[[], tuple[Floats, Parts]]] | None:
+    """Name of the scenario's ranking and its work: scores (B, n) of the candidates, and what they are made of."""
+    config = batch.scenario.ranking
+    if config is None:
+        return None
+    if config.model is None:
+        weights = config.weights
+        return "ranking", lambda: weighted(features(batch, list(weights)), weights)
+    model = batch.bundle.models.get(config.model)
+    return None if model is None else (config.model, lambda: (_scores(model, batch), {}))
+
+
+def weighted(values: Parts, weights: Mapping[str, float]) -> tuple[Floats, Parts]:
+    """Σ weight × feature (B, n), and its parts; a feature that is unknown adds nothing."""
+    parts = {name: np.float32(weight) * np.nan_to_num(values[name], nan=0.0) for name, weight in weights.items()}
+    return np.sum(list(parts.values()), axis=0, dtype=np.float32), parts
+
+
+def _scores(model: Recommender, batch: Batch) -> Floats:
     """What the model gives the candidates (B, n), NaN where it has no evidence."""
-    rows = batch.draft.rows
-    places = batch.places
+    rows, places = batch.draft.rows, batch.places
     out = np.full(rows.shape, np.nan, dtype=np.float32)
-    union = np.zeros((len(places), len(model.items)), dtype=bool)
-    for i, b in enumerate(places):
-        known = rows[b][(rows[b] >= 0) & (rows[b] < len(model.items))]
-        union[i, known] = True
-    width = max(1, int(union.sum(axis=1).max(initial=0)))
-    asked = [replace(batch.queries[b], exclude_seen=False, k=width) for b in places]
-    found: RecLists = model.recommend(asked, width, allowed=union, unknown="empty")
-    for i, b in enumerate(places):
-        score = dict(zip(found.item_rows[i].tolist(), found.scores[i].tolist(), strict=True))
-        out[b] = [score.get(row, np.nan) if row >= 0 else np.nan for row in rows[b].tolist()]
+    if places:
+        out[places] = model.score_candidates(batch.asked(places), rows[places])
     return out

@@ -29,11 +29,12 @@ class ModelSource:
 
     def recommend(self, queries: Sequence[Query], k: int, *, allowed: Mask, now: float) -> RecLists:
         """The model's own lists."""
-        wide = [query if query.k >= k else replace(query, k=k) for query in queries]
+        if any(query.k < k for query in queries):
+            queries = [query if query.k >= k else replace(query, k=k) for query in queries]
         ranked = allowed[..., : len(self.model.items)]
         if ranked.ndim == 2 and len(ranked) == 1:
             ranked = ranked[0]  # one mask for all is the quicker way
-        lists = self.model.recommend(wide, k, allowed=ranked, unknown="empty")
+        lists = self.model.recommend(queries, k, allowed=ranked, unknown="empty")
         return lists if lists.items is self._items else replace(lists, items=self._items)
 
     def explain(self, query: Query, item_ids: Sequence[str]) -> Sequence[Reason | None]:

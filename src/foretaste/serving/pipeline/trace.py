@@ -36,7 +36,7 @@ def _item(batch: Batch, journal: Journal, pool: Draft, b: int, item_id: str) -> 
     draft = batch.draft
     place = _place(draft.rows[b], row)
     found_by = []
-    for source in journal.sources:
+    for source in batch.candidates:
         at = _place(source.rows[b], row)
         if at is not None:
             found_by.append(TracedPlace(source.config.name, at + 1, _number(source.scores[b, at])))
@@ -52,6 +52,7 @@ def _item(batch: Batch, journal: Journal, pool: Draft, b: int, item_id: str) -> 
         tuple(found_by),
         tuple(stages),
         _left_out(batch, pool, b, row, bool(found_by)) if place is None else (),
+        {part.stage: float(part.scores[b, at]) for part in journal.features if (at := part.place(b, row)) is not None},
     )
 
 
