@@ -114,7 +114,10 @@ def askers(n: int, n_items: int) -> tuple[list[Somebody], list[Query]]:
     for i in range(n):
         attributes = {"country": COUNTRIES[i % 8], "age": 12 + 6 * (i // 8 % 4), "likes": [f"t{i % 2}"]}
         bought = [f"p-{row}" for row in rng.integers(0, n_items, 20)]
-        events = tuple(Event(f"e{i}-{m}", f"u{i}", item, "purchase", NOW - DAY_S) for m, item in enumerate(bought))
+        events = tuple(
+            Event(event_id=f"e{i}-{m}", user_id=f"u{i}", item_id=item, type="purchase", timestamp=NOW - DAY_S)
+            for m, item in enumerate(bought)
+        )
         users.append(Somebody(attributes, events))
         queries.append(Query(user_id=f"u{i}", context={"device": ("app", "web")[i // 32 % 2]}))
     return users, queries

@@ -29,7 +29,7 @@ PIPELINE: dict[str, Any] = {
     "models": {
         "collaborative": {"kind": "ials", "n_factors": 64},
         "similar": {"kind": "item_knn", "n_neighbours": 50},
-        "content": {"kind": "tfidf", "columns": ["title", "category"]},
+        "content": {"kind": "tfidf", "columns": ["title", "category"], "max_df": 0.2},  # no word of all made-up titles
         "popular": {"kind": "popular"},
     },
     "sources": [{"model": name, "k": EACH} for name in ("collaborative", "similar", "content", "popular")],
