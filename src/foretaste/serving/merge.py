@@ -28,21 +28,26 @@ def merge(
         Rows (B, k) padded with -1, scores (B, k) padded with NaN, and the source (its number in ``parts``) that added
         most to each score (B, k), -1 in the padding.
     """
-    n_users = len(parts[0][0])
-    users, rows, gains, codes = [], [], [], []
-    for code, ((part_rows, part_scores), weight) in enumerate(zip(parts, weights, strict=True)):
-        b, place = np.nonzero(part_rows >= 0)
+    from foretaste.models.kernels.merging import add_up, best_totals
+
+    gains = []
+    for (part_rows, part_scores), weight in zip(parts, weights, strict=True):
         if method == "reciprocal_rank":
-            gain = weight / (damping + 1.0 + place)
+            gain = np.broadcast_to(weight / (damping + 1.0 + np.arange(part_rows.shape[1])), part_rows.shape)
         else:
-            gain = weight * _scaled(part_scores)[b, place]
-        users.append(b)
-        rows.append(part_rows[b, place])
+            gain = weight * _scaled(part_scores)
         gains.append(gain)
-        codes.append(np.full(len(b), code, dtype=np.int16))
-    return _ranked(
-        np.concatenate(users), np.concatenate(rows), np.concatenate(gains), np.concatenate(codes), n_users, k
-    )
+    rows = np.concatenate([part_rows for part_rows, _ in parts], axis=1)
+    codes = np.repeat(np.arange(len(parts), dtype=np.int16), [part_rows.shape[1] for part_rows, _ in parts])
+    n_users = len(rows)
+    found, totals, sources = np.empty_like(rows), np.empty(rows.shape), np.empty(rows.shape, np.int16)
+    counts = np.empty(n_users, np.int64)
+    add_up(rows, np.concatenate(gains, axis=1), codes, found, totals, sources, counts)
+    out_rows = np.full((n_users, k), -1, dtype=np.int32)
+    out_scores = np.full((n_users, k), np.nan, dtype=np.float32)
+    out_codes = np.full((n_users, k), -1, dtype=np.int16)
+    best_totals(found, totals, sources, counts, out_rows, out_scores, out_codes)
+    return out_rows, out_scores, out_codes
 
 
 def _scaled(scores: Scores) -> npt.NDArray[np.float64]:
@@ -53,33 +58,3 @@ def _scaled(scores: Scores) -> npt.NDArray[np.float64]:
     span = np.where(high > low, high - low, 1.0).astype(np.float64)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(high > low, (scores - low) / span, 1.0), dtype=np.float64)
-
-
-def _ranked(
-    users: npt.NDArray[np.int64],
-    rows: Rows,
-    gains: npt.NDArray[np.float64],
-    codes: npt.NDArray[np.int16],
-    n_users: int,
-    k: int,
-) -> tuple[Rows, Scores, npt.NDArray[np.int16]]:
-    out_rows = np.full((n_users, k), -1, dtype=np.int32)
-    out_scores = np.full((n_users, k), np.nan, dtype=np.float32)
-    out_codes = np.full((n_users, k), -1, dtype=np.int16)
-    if len(users) == 0:
-        return out_rows, out_scores, out_codes
-    order = np.lexsort((codes, -gains, rows, users))  # the strongest source of an item comes first
-    users, rows, gains, codes = users[order], rows[order], gains[order], codes[order]
-    first = np.ones(len(users), dtype=bool)
-    first[1:] = (users[1:] != users[:-1]) | (rows[1:] != rows[:-1])
-    starts = np.flatnonzero(first)
-    totals = np.add.reduceat(gains, starts)
-    users, rows, codes = users[starts], rows[starts], codes[starts]
-    order = np.lexsort((rows, -totals, users))
-    users, rows, codes, totals = users[order], rows[order], codes[order], totals[order]
-    places = np.arange(len(users)) - np.searchsorted(users, users)
-    kept = places < k
-    out_rows[users[kept], places[kept]] = rows[kept]
-    out_scores[users[kept], places[kept]] = totals[kept]
-    out_codes[users[kept], places[kept]] = codes[kept]
-    return out_rows, out_scores, out_codes

@@ -3,11 +3,13 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 from foretaste.logs import get_logger
+from foretaste.models.threads import n_threads
 
 T = TypeVar("T")
 Trouble = Literal["error", "late", "paused"]
@@ -19,6 +21,8 @@ PAUSE_S = 5.0
 MOST_STUCK = 2
 """Late calls of one source that may still be running; while there are so many, it is not asked."""
 MOST_THREADS = 32
+STALL_S = 0.005
+"""How long calls wait behind another one of their group, before one more thread is put to work for them."""
 _IDLE_S = 30.0
 _MOST_BREAKERS = 64
 log = get_logger(__name__)
@@ -71,42 +75,69 @@ class Breaker:
             self.opened_at = now
 
 
-@dataclass
 class _Call:
-    """One piece of work on a thread of the pool."""
+    """One piece of work on a thread of the pool; one thread waits for it."""
 
-    work: Callable[[], Any]
-    done: threading.Event = field(default_factory=threading.Event)
-    value: Any = None
-    error: Exception | None = None
-    on_late_end: Callable[[], None] | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self._work = work
+        self.value: Any = None
+        self.error: Exception | None = None
+        self._is_done = False
+        self._on_late_end: Callable[[], None] | None = None
+        self._lock = threading.Lock()
+        self._running = threading.Lock()
+        self._running.acquire()
 
     def run(self) -> None:
         try:
-            self.value = self.work()
+            self.value = self._work()
         except Exception as exc:  # noqa: BLE001 - handed to the caller, who logs and counts it
             self.error = exc
-        with self.lock:
-            self.done.set()
-            late = self.on_late_end
+        with self._lock:
+            self._is_done = True
+            late = self._on_late_end
+        self._running.release()
         if late is not None:
             late()
 
+    def wait(self, timeout_s: float) -> bool:
+        """Whether it is done by then."""
+        return self._is_done or self._running.acquire(timeout=timeout_s)
+
     def leave(self, on_late_end: Callable[[], None]) -> bool:
         """Stop waiting; False when it is done after all."""
-        with self.lock:
-            if self.done.is_set():
+        with self._lock:
+            if self._is_done:
                 return False
-            self.on_late_end = on_late_end
+            self._on_late_end = on_late_end
             return True
+
+
+class _Group:
+    """Calls that are begun together. Each thread that works for it takes one call after the other."""
+
+    def __init__(self, calls: Iterable[_Call]) -> None:
+        self._waiting = deque(calls)
+
+    def __len__(self) -> int:
+        """Calls that no thread has taken."""
+        return len(self._waiting)
+
+    def work(self) -> None:
+        while self._waiting:
+            try:
+                call = self._waiting.popleft()
+            except IndexError:  # another thread was quicker
+                return
+            call.run()
 
 
 class Guard:
     """Runs calls of sources with a limit; called from several threads at once.
 
-    A call that is late goes on in its thread, and its result is dropped. Threads are daemons: one that never comes
-    back does not keep the process from ending.
+    Calls of one group start on as many threads as there are cores: more would only take turns. One that is slow keeps
+    those behind it for ``STALL_S``, then another thread takes them over. A call that is late goes on in its thread, and
+    its result is dropped. Threads are daemons: one that never comes back does not keep the process from ending.
     """
 
     def __init__(
@@ -114,10 +145,11 @@ class Guard:
     ) -> None:
         """``on_change`` is told of a source whose breaker opens, is tried or closes again."""
         self._clock = clock
+        self._at_once = n_threads()
         self._on_change = on_change
         self._lock = threading.Lock()
         self._breakers: dict[tuple[str, str | None], Breaker] = {}
-        self._calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()
+        self._groups: queue.SimpleQueue[_Group] = queue.SimpleQueue()
         self._threads = 0
         self._idle = 0
 
@@ -131,28 +163,48 @@ class Guard:
             version: of the models, so that a new one starts with a clean record.
         """
         end = self._clock() + limit_s
-        begun = [self._begin(name, version, work) for name, work in calls]
+        with self._lock:
+            begun = [self._admitted(name, version, work) for name, work in calls]
+            group = _Group(call for call in begun if call is not None)
+            for _ in range(min(self._at_once, len(group))):
+                self._hand_out(group)
         return [
-            Told(trouble="paused") if call is None else self._finish(name, version, call, end)
+            Told(trouble="paused") if call is None else self._finish(name, version, call, group, end)
             for (name, _), call in zip(calls, begun, strict=True)
         ]
 
-    def _begin(self, name: str, version: str | None, work: Callable[[], T]) -> _Call | None:
-        with self._lock:
-            breaker = self._breaker(name, version)
-            if not breaker.admits(self._clock()):
-                return None
-            if breaker.is_trying:
-                self._tell(name, "half_open")
-            call = _Call(work)
-            self._calls.put(call)
-            if self._idle < self._calls.qsize() and self._threads < MOST_THREADS:
-                self._threads += 1
-                threading.Thread(target=self._serve, name="foretaste-source", daemon=True).start()
-        return call
+    def _admitted(self, name: str, version: str | None, work: Callable[[], T]) -> _Call | None:
+        breaker = self._breaker(name, version)
+        if not breaker.admits(self._clock()):
+            return None
+        if breaker.is_trying:
+            self._tell(name, "half_open")
+        return _Call(work)
 
-    def _finish(self, name: str, version: str | None, call: _Call, end: float) -> Told[Any]:
-        in_time = call.done.wait(max(0.0, end - self._clock()))
+    def _hand_out(self, group: _Group) -> None:
+        """Let one more thread work for the group, a new one where none is idle."""
+        self._groups.put(group)
+        self._start_thread()
+
+    def _start_thread(self) -> None:
+        if self._idle < self._groups.qsize() and self._threads < MOST_THREADS:
+            self._threads += 1
+            threading.Thread(target=self._serve, name="foretaste-source", daemon=True).start()
+
+    def _is_done(self, call: _Call, group: _Group, end: float) -> bool:
+        """Wait for a call until ``end``, and see to it that no other waits behind a slow one meanwhile."""
+        while group and end - self._clock() > STALL_S:
+            if call.wait(STALL_S):
+                return True
+            with self._lock:
+                if self._groups.empty():
+                    self._hand_out(group)
+                else:
+                    self._start_thread()
+        return call.wait(max(0.0, end - self._clock()))
+
+    def _finish(self, name: str, version: str | None, call: _Call, group: _Group, end: float) -> Told[Any]:
+        in_time = self._is_done(call, group, end)
         with self._lock:
             breaker = self._breaker(name, version)
             if not in_time and call.leave(lambda: self._came_back(breaker)):
@@ -197,14 +249,14 @@ class Guard:
             with self._lock:
                 self._idle += 1
             try:
-                call: _Call | None = self._calls.get(timeout=_IDLE_S)
+                group: _Group | None = self._groups.get(timeout=_IDLE_S)
             except queue.Empty:
-                call = None
+                group = None
             with self._lock:
                 self._idle -= 1
-                if call is None:
-                    if not self._calls.empty():
+                if group is None:
+                    if not self._groups.empty():
                         continue
                     self._threads -= 1
                     return
-            call.run()
+            group.work()

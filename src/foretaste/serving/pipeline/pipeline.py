@@ -30,6 +30,9 @@ from foretaste.serving.pipeline.trace import traced
 from foretaste.serving.rules import Decision, RuleBook, User
 from foretaste.serving.source_config import PRECOMPUTED
 
+_UNKNOWN = ""
+"""Stands for all scenarios that the pipeline does not name."""
+
 
 class Pipeline:
     """Turns queries into lists with the models of a bundle; synchronous, and safe to call from several threads."""
@@ -55,6 +58,7 @@ class Pipeline:
         steps = [*config.rerank, *(step for own in config.scenarios.values() for step in own.rerank or ())]
         self._rerankers = {id(step): create_reranker(step) for step in steps}
         self._exploring = Exploring(config, self.parts.explorer)
+        self._scenarios = {name: config.scenario(name) for name in (_UNKNOWN, *config.scenarios)}
 
     def recommend(
         self,
@@ -103,7 +107,8 @@ class Pipeline:
         A source that raises or is late is logged and left out; so the call itself fails only on wrong arguments.
         """
         catalogue = catalogue if catalogue is not None else Catalogue(bundle.items)
-        scenario = self.config.scenario(queries[0].scenario if queries else "default")
+        name = queries[0].scenario if queries else _UNKNOWN
+        scenario = self._scenarios[name if name in self._scenarios else _UNKNOWN]
         if not scenario.exclude_seen:
             queries = [replace(query, exclude_seen=False) for query in queries]
         now = time.time() if now is None else now

@@ -25,9 +25,9 @@ def settle(batch: Batch) -> None:
     batch.draft = draft = pool.cut(batch.ks)
     for b, query in enumerate(batch.queries):
         if decision.pins[b] or decision.caps[b]:
-            pins = set(placed_pins(decision, b, query.k).values())
+            pins = placed_pins(decision, b, query.k)
             candidates = pool.rows[b][pool.rows[b] >= 0].tolist()
-            draft.write(b, settled(decision, b, candidates, query.k), dict.fromkeys(pins, PINNED), pool)
+            draft.write(b, settled(decision, b, candidates, query.k, pins), dict.fromkeys(pins.values(), PINNED), pool)
     if any(decision.pins) or any(decision.caps):
         batch.note("pins and caps")
 

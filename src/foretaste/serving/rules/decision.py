@@ -132,25 +132,22 @@ class Room:
         return allowed
 
 
-def settled(decision: Decision, b: int, rows: Sequence[int], k: int) -> list[int]:
+def settled(decision: Decision, b: int, rows: Sequence[int], k: int, pins: dict[int, int] | None = None) -> list[int]:
     """Of the rows of list ``b``, best first, at most ``k``: pins in their places, the others as far as caps let them.
 
     Pinned rows need not be among ``rows``; those that may not be shown, or for which there is no place, are left out.
+    ``pins`` are those of :func:`placed_pins`, where they are known already.
     """
-    pins = placed_pins(decision, b, k)
-    candidates = [row for row in rows if row >= 0]
-    room = Room(decision.caps[b], [*pins.values(), *candidates])
-    for row in pins.values():
-        room.add(row)
-    taken, others = set(pins.values()), []
-    for row in candidates:
-        if len(taken) >= k:
-            break
-        if row not in taken and room.takes(row):
-            room.add(row)
-            taken.add(row)
-            others.append(row)
-    return with_pins(others, pins, k)
+    from foretaste.serving.rules.kernels import within_caps
+
+    pins = placed_pins(decision, b, k) if pins is None else pins
+    caps = decision.caps[b]
+    array = np.array([*pins.values(), *(row for row in rows if row >= 0)], dtype=np.int32)
+    tables = [cap.codes(array) for cap in caps]
+    codes = np.concatenate([np.zeros((len(array), 0), np.int32), *tables], axis=1, dtype=np.int32)
+    of_cap = np.repeat(np.arange(len(caps)), [table.shape[1] for table in tables])
+    most = np.array([cap.most for cap in caps], dtype=np.int64)
+    return with_pins(within_caps(array, len(pins), k, codes, of_cap, most).tolist(), pins, k)
 
 
 def with_pins(others: Sequence[int], pins: dict[int, int], k: int) -> list[int]:
