@@ -78,8 +78,8 @@ async def test_every_list_of_a_batch_is_logged_with_its_own_exploration(explorin
 
 
 async def test_a_click_that_one_worker_takes_in_teaches_all(client, home):
-    table = {"policy": "epsilon_greedy", "share": 1, "pool": "rare", "pool_size": 2}
-    await client.put("/api/v1/scenarios/explore", json={"exploration": table})
+    table = EXPLORES["exploration"] | {"pool_size": 2}
+    await client.put("/api/v1/scenarios/explore", json=EXPLORES | {"exploration": table})
 
     async def explored(by):
         asked = {"history": [], "limit": 5, "scenario": "explore"}
