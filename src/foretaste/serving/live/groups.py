@@ -32,7 +32,7 @@ class CountersConfig(BaseModel):
     window_events: PositiveInt = Field(default=100_000, le=5_000_000)
     """Newest events of the store from which a worker that starts counts."""
     most_counts: PositiveInt = Field(default=500_000, ge=1000)
-    """Pairs of group and item that are kept (40 bytes each); beyond it the smallest counts are dropped."""
+    """Pairs of group and item that are kept (24 bytes each and ids); beyond it the smallest counts are dropped."""
     most_values: PositiveInt = 1000
     """Different values of one key that are told apart; further ones are not counted by themselves."""
     keep_s: PositiveFloat = 10.0
