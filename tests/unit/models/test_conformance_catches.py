@@ -5,7 +5,7 @@ import pytest
 
 from foretaste.data import Reason
 from foretaste.errors import CorruptStateError
-from foretaste.models import ModelConfig
+from foretaste.models import ModelConfig, Recommender
 from foretaste.models.baselines.popular import Popular
 from foretaste.models.content.tfidf import TfidfContent
 from foretaste.testing import tiny_shop
@@ -23,11 +23,15 @@ class CountsDislikes(Popular):
 
 
 class ScoresByPlaceInBatch(Popular):
+    _rank = Recommender._rank  # from its scores, not by the one order of all users
+
     def _scores(self, batch):
         return super()._scores(batch) * np.linspace(1, 2, len(batch), dtype=np.float32)[:, None]
 
 
 class ShowsNewItems(Popular):
+    _rank = Recommender._rank
+
     def _scores(self, batch):
         return np.nan_to_num(super()._scores(batch), neginf=0.5)
 
