@@ -1,10 +1,14 @@
 """Fair times: runs of ours and of the peer taken in turns, so that a slow moment of the machine hits both."""
 
 import gc
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from statistics import median
 from typing import TypeVar
+
+from foretaste.models.threads import blas_threads
 
 R = TypeVar("R")
 
@@ -31,3 +35,15 @@ def in_turns(works: Mapping[str, Callable[[], object]], *, rounds: int = 3) -> d
         for name, work in works.items():
             seconds[name].append(timed(work)[0])
     return {name: median(times) for name, times in seconds.items()}
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Keep this process, a peer in it, and BLAS on one core."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
+    try:
+        with blas_threads(1):
+            yield
+    finally:
+        os.sched_setaffinity(0, cores)

@@ -19,10 +19,9 @@ from typing import Any
 
 import numpy as np
 from fastapi import FastAPI
-from pydantic import BaseModel
 from scipy import sparse
 
-from benchmarks.serving._peer import wait_for
+from benchmarks.serving._peer import Recommendations, wait_for
 from benchmarks.serving._servers import Clock, CorePlan, on_cores
 from foretaste.api.server import free_port
 from foretaste.serving.bootstrap import open_stores
@@ -32,20 +31,6 @@ from foretaste.settings import Settings
 NAME = "FastAPI + NumPy"
 POOL, EACH, DAMPING, TRADE_OFF = 200, 100, 60.0, 0.7
 _FOLDER = "PEER_FOLDER"
-
-
-class Item(BaseModel):
-    item_id: str
-    score: float
-    rank: int
-    title: str | None = None
-    source: str = ""
-
-
-class Recommendations(BaseModel):
-    user_id: str
-    items: list[Item]
-    model_version: str
 
 
 class Shop:

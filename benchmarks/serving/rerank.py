@@ -7,11 +7,9 @@ often each wins, as ours does, so that it has propensities to log.
 """
 
 import math
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +20,7 @@ import numpy.typing as npt
 
 from benchmarks.rows import Row
 from benchmarks.serving import serving_row
-from foretaste.models.threads import blas_threads
+from benchmarks.timing import one_core
 from foretaste.rerank import ItemView, Labels, Reranker, Slate, create_reranker
 from foretaste.serving.exploration import ExplorationConfig, Explorer, Policy
 
@@ -53,7 +51,7 @@ def run(*, data: Path | None, quick: bool) -> Iterator[Row]:
     """A row for each reranker and for two exploration policies; needs no data."""
     n_items, n_lists = (5_000, 20) if quick else (100_000, 400)
     shop = shop_of(n_items, n_lists)
-    with _one_core():
+    with one_core():
         for kind, peer, name in (
             ("mmr", mmr_by_loop, "a NumPy loop over the places"),
             ("dpp", dpp_by_loop, "the greedy search of Chen et al. in NumPy"),
@@ -136,18 +134,6 @@ def _explored(policy: Policy, ids: Sequence[str], draw: int) -> object:
     """A choice after something new was seen of ten arms, as happens between two lists."""
     policy.bandit.show(policy.bandit.rows(ids[draw % 50 : draw % 50 + 10]), now=0.0)
     return policy.choose(ids, draw=draw, situation={}, attributes_of=lambda _: [])
-
-
-@contextmanager
-def _one_core() -> Iterator[None]:
-    """Keep this process and BLAS on one core."""
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(cores)})
-    try:
-        with blas_threads(1):
-            yield
-    finally:
-        os.sched_setaffinity(0, cores)
 
 
 # --- the peers ---------------------------------------------------------------------------------------------------

@@ -8,10 +8,8 @@ the half that was asked. The peer is faiss, flat or with the same number of part
 the recall, where it is installed; else numpy, flat only.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,11 +19,10 @@ import numpy.typing as npt
 from benchmarks.rows import Row
 from benchmarks.serving import serving_row
 from benchmarks.speed.flat import FACTORS, like_factors, random_vectors
-from benchmarks.timing import timed
+from benchmarks.timing import one_core, timed
 from foretaste.models.flat_index import FlatIndex
 from foretaste.models.partitioned_index import PartitionedIndex, factor_index
 from foretaste.models.ranking import Floats
-from foretaste.models.threads import blas_threads
 
 K = 20
 RECALL = 0.98
@@ -40,7 +37,7 @@ def run(*, data: Path | None, quick: bool) -> Iterator[Row]:
     n_items, n_queries = (20_000, 64) if quick else (1_000_000, 400)
     for kind, make in (("random", random_vectors), ("like factors", like_factors), ("clustered", clustered)):
         items, queries = make(n_items, 2 * n_queries)
-        with _one_core():
+        with one_core():
             rows = _rows(kind, items, queries[:n_queries], queries[n_queries:])
         yield from rows
 
@@ -68,18 +65,6 @@ def _rows(kind: str, items: Floats, known: Floats, asked: Floats) -> list[Row]:
         _row(f"exact, {case}", exact, exact_s, flat, asked, best),
         _row(f"approximate, {case}", near, near_s, inverted, asked, best),
     ]
-
-
-@contextmanager
-def _one_core() -> Iterator[None]:
-    """Keep this process, the peer and BLAS on one core."""
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(cores)})
-    try:
-        with blas_threads(1):
-            yield
-    finally:
-        os.sched_setaffinity(0, cores)
 
 
 def _built(build: Callable[[], Index]) -> tuple[Index, float]:

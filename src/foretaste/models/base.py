@@ -29,19 +29,17 @@ from foretaste.models.batches import (
     check_mask,
     known_batch,
     left_out,
-    rows_asked_for,
 )
 from foretaste.models.config import ModelConfig
-from foretaste.models.fitted import Fitted
 from foretaste.models.ranking import rank_blocks
 from foretaste.models.reasons import because_items
+from foretaste.models.similar import FindsSimilar, FloatBlock
 
-FloatBlock = npt.NDArray[np.float32]
 OnProgress = Callable[[int, int, float | None], None]
 """Called with (step, steps, loss or None) while a model is fitted."""
 
 
-class Recommender(Fitted):
+class Recommender(FindsSimilar):
     """Learns from a :class:`Dataset` and ranks items for users.
 
     A model is one class: its config, its capability flags, ``_fit`` and ``_scores`` (and, where it can,
@@ -66,10 +64,6 @@ class Recommender(Fitted):
     """``updated`` learns from a few events in the time that these take."""
     explains_exactly: ClassVar[bool] = False
     """``explain`` gives shares of the score itself, not of a stand-in."""
-    finds_similar_items: ClassVar[bool] = False
-    """``similar_items`` works."""
-    finds_similar_users: ClassVar[bool] = False
-    """``similar_users`` works."""
     reason_kind: ClassVar[str] = "because_items"
     """The kind of :class:`Reason` given where no history item can be named."""
 
@@ -257,67 +251,6 @@ class Recommender(Fitted):
         return np.where(known & np.isfinite(scores), scores, np.float32(np.nan))
 
     @final
-    def similar_items(
-        self,
-        item_ids: Sequence[str] | None = None,
-        k: int = 10,
-        *,
-        allowed: npt.NDArray[np.bool_] | None = None,
-    ) -> RecLists:
-        """The ``k`` items most similar to each of ``item_ids`` (all by default), the item itself left out.
-
-        ``user_ids`` of the result hold the item asked for; ``allowed`` is (I,) or (n, I).
-
-        Raises:
-            UnsupportedError: the model knows no item similarity.
-            UnknownItemError: an id that was not in training.
-            ConfigurationError: k below 1, a mask of the wrong shape, or one id where a list of ids belongs.
-        """
-        if not self.finds_similar_items:
-            raise UnsupportedError(f"model {self.name!r} knows no item similarity", hint="use item_knn, ease or ials")
-        ids, rows = rows_asked_for("item", self.items, item_ids)
-        return self._alike(self._item_similarity, self.items, ids, rows, k, allowed)
-
-    @final
-    def similar_users(self, user_ids: Sequence[str] | None = None, k: int = 10) -> RecLists:
-        """The ``k`` users most similar to each of ``user_ids`` (all by default), the user left out.
-
-        ``item_rows`` and ``items`` of the result are rows and ids of users; its ``user_ids`` hold the user asked for.
-
-        Raises:
-            UnsupportedError: the model knows no user similarity.
-            UnknownUserError: an id that was not in training.
-            ConfigurationError: k below 1, or one id where a list of ids belongs.
-        """
-        if not self.finds_similar_users:
-            raise UnsupportedError(f"model {self.name!r} knows no user similarity", hint="use user_knn or ials")
-        ids, rows = rows_asked_for("user", self.users, user_ids)
-        return self._alike(self._user_similarity, self.users, ids, rows, k, None)
-
-    def _alike(
-        self,
-        similarity: Callable[[Rows], FloatBlock],
-        all_of_them: Vocabulary,
-        ids: list[str],
-        rows: Rows,
-        k: int,
-        allowed: npt.NDArray[np.bool_] | None,
-    ) -> RecLists:
-        """The ``k`` best of ``similarity(rows)`` (n, all), each row itself left out."""
-        check_length(k)
-        n = len(all_of_them)
-        check_mask(allowed, len(rows), n)
-        found, scores = rank_blocks(
-            lambda start, stop: similarity(rows[start:stop]),
-            n_users=len(rows),
-            n_items=n,
-            k=min(k, n),
-            seen=Histories.from_lists([[row] for row in rows], n),
-            allowed=allowed,
-        )
-        return RecLists(found, scores, all_of_them, ids)
-
-    @final
     def explain(self, user: str | Query, item_ids: Sequence[str]) -> tuple[Reason | None, ...]:
         """One reason for each of ``item_ids``, whether or not they are in the user's list.
 
@@ -390,14 +323,6 @@ class Recommender(Fitted):
             scores = self._scores(batch.block(start, stop))
             out[start:stop] = np.take_along_axis(scores, item_rows[start:stop], axis=1)
         return out
-
-    def _item_similarity(self, rows: Rows) -> FloatBlock:
-        """Similarity (n, I) of items ``rows`` to all items, -inf where none."""
-        raise UnsupportedError(f"model {self.name!r} knows no item similarity")
-
-    def _user_similarity(self, rows: Rows) -> FloatBlock:
-        """Similarity (n, U) of users ``rows`` to all users, -inf where none."""
-        raise UnsupportedError(f"model {self.name!r} knows no user similarity")
 
     def _contributions(self, batch: UserBatch, item_rows: Rows) -> npt.NDArray[np.floating] | None:
         """For one user: how much each history entry adds to the score of each item, (H, n); None when the model

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from foretaste.errors import ConfigurationError, UnknownParameterError
+from foretaste.validation import first_fault
 
 
 class ModelConfig(BaseModel):
@@ -27,9 +28,8 @@ def checked_config(name: str, config_class: type[ModelConfig], parameters: dict[
     try:
         return config_class(**parameters)
     except ValidationError as exc:
-        first = exc.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the config"
+        fault = first_fault(exc)
         raise ConfigurationError(
-            f"model {name!r}: {place} = {first['input']!r} is wrong: {first['msg']}",
+            f"model {name!r}: {fault.place or 'the config'} = {fault.value!r} is wrong: {fault.message}",
             details={"errors": exc.errors(include_url=False, include_context=False)},
         ) from exc

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError, Val
 
 from foretaste.errors import ConfigurationError, UnknownNameError, UnknownParameterError
 from foretaste.rerank.slate import Floats, Rows, Slate
+from foretaste.validation import first_fault
 
 
 class RerankConfig(BaseModel):
@@ -153,10 +154,9 @@ def parse_rerank(values: Any) -> RerankConfig:
     try:
         return config_class.model_validate(dict(values))
     except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the table"
+        fault = first_fault(exc)
         raise ConfigurationError(
-            f"reranker {kind!r}: {place} = {first['input']!r} is wrong: {first['msg'].removeprefix('Value error, ')}"
+            f"reranker {kind!r}: {fault.place or 'the table'} = {fault.value!r} is wrong: {fault.message}"
         ) from exc
 
 

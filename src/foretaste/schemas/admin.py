@@ -52,9 +52,7 @@ class PromoteRequest(Body):
     """How a version goes live: at once by default, or step by step."""
 
     model_config = ConfigDict(
-        frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         allow_inf_nan=False,
         json_schema_extra={"examples": [{"shadow": True, "canary": 0.05, "for_s": 600}, {}]},
     )
@@ -74,7 +72,7 @@ class PromoteRequest(Body):
 class RollbackRequest(Body):
     """Where to go back to."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid")
 
     to: str | None = None
     """A version; by default the candidate is given up, or else the version before becomes live again."""

@@ -11,9 +11,7 @@ class SettingRequest(Body):
     """One parameter of the live pipeline."""
 
     model_config = ConfigDict(
-        frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         json_schema_extra={"examples": [{"parameter_name": "sources.item_knn.weight", "value": 0.8}]},
     )
 
@@ -48,9 +46,7 @@ class CommandRequest(Body):
     """What is to be done."""
 
     model_config = ConfigDict(
-        frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         json_schema_extra={
             "examples": [
                 {"command": "reload"},

@@ -11,9 +11,7 @@ class Interaction(Body):
     """One thing that a user did to an item."""
 
     model_config = ConfigDict(
-        frozen=True,
         extra="allow",
-        use_attribute_docstrings=True,
         json_schema_extra={
             "examples": [
                 {"event_id": "e-1001", "user_id": "u-42", "item_id": "p-7", "type": "add_to_cart"},

@@ -23,9 +23,6 @@ class OnboardingBody(Body):
     """What to ask somebody next."""
 
     model_config = ConfigDict(
-        frozen=True,
-        protected_namespaces=(),
-        use_attribute_docstrings=True,
         json_schema_extra={
             "examples": [
                 {
@@ -76,7 +73,7 @@ class OnboardingStored(OnboardingBody):
 class OnboardingAnswer(Body):
     """What somebody thinks of one item."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid")
 
     item_id: OutsideId | int = Field(examples=["p-7"])
     answer: Literal["like", "dislike", "not_known"]
@@ -87,9 +84,7 @@ class OnboardingAnswers(Body):
     """Answers and declared interests; at least one of them."""
 
     model_config = ConfigDict(
-        frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         json_schema_extra={
             "examples": [
                 {

@@ -73,9 +73,6 @@ class Recommendations(Body):
     """One list, with everything that made it."""
 
     model_config = ConfigDict(
-        frozen=True,
-        protected_namespaces=(),
-        use_attribute_docstrings=True,
         json_schema_extra={
             "examples": [
                 {
@@ -142,7 +139,7 @@ class Recommendations(Body):
 class HistoryEntry(Body):
     """One thing that somebody did."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="allow")
 
     item_id: OutsideId
     type: str | None = None
@@ -154,9 +151,7 @@ class HistoryRequest(Body):
     """Asks for a list for somebody unknown, or for a visit, from what they did."""
 
     model_config = ConfigDict(
-        frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         allow_inf_nan=False,
         json_schema_extra={
             "examples": [
@@ -183,9 +178,7 @@ class UsersRequest(Body):
     """Asks for the lists of many users at once."""
 
     model_config = ConfigDict(
-        frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         json_schema_extra={"examples": [{"user_ids": ["u-42", "u-43"], "limit": 10}]},
     )
 

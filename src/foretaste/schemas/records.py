@@ -11,9 +11,7 @@ class UserFields(Body):
     """A user's attributes: any fields, or an object ``attributes``."""
 
     model_config = ConfigDict(
-        frozen=True,
         extra="allow",
-        use_attribute_docstrings=True,
         json_schema_extra={"examples": [{"age": 34, "interests": ["hiking", "photography"]}]},
     )
 
@@ -26,9 +24,7 @@ class ItemFields(Body):
     """An item's attributes: any fields, or an object ``attributes``. ``title`` (or ``name``) is shown in lists."""
 
     model_config = ConfigDict(
-        frozen=True,
         extra="allow",
-        use_attribute_docstrings=True,
         json_schema_extra={
             "examples": [{"title": "Trail shoe", "category": "shoes", "price": 89.5, "tags": ["trail", "men"]}]
         },

@@ -11,9 +11,7 @@ class RulesRequest(Body):
     """Rules: each with ``kind``, ``name`` and the fields of its kind, as ``docs/serving/rules.md`` says."""
 
     model_config = ConfigDict(
-        frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         json_schema_extra={
             "examples": [
                 {"rules": [{"kind": "filter", "name": "in season", "deny": 'item.season == "winter"'}]},
@@ -72,9 +70,7 @@ class ScenarioRequest(Body):
     """
 
     model_config = ConfigDict(
-        frozen=True,
         extra="allow",
-        use_attribute_docstrings=True,
         json_schema_extra={"examples": [{"exclude_seen": False, "rerank": [{"kind": "mmr"}]}]},
     )
 

@@ -17,8 +17,6 @@ class ShopRecommendations(Body):
     """A list in the short form that shop front ends read: pairs of item and score, best first."""
 
     model_config = ConfigDict(
-        frozen=True,
-        use_attribute_docstrings=True,
         json_schema_extra={"examples": [{"user_id": "u-42", "recommendations": [["p-7", 0.93], ["p-9", 0.81]]}]},
     )
 
@@ -30,9 +28,7 @@ class MergeRequest(Body):
     """Names the visit that turned out to be this user's."""
 
     model_config = ConfigDict(
-        frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         json_schema_extra={"examples": [{"session_id": "v-17"}]},
     )
 

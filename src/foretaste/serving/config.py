@@ -25,6 +25,7 @@ from foretaste.serving.live.updates_config import UpdatesConfig
 from foretaste.serving.ranking_config import RankingConfig
 from foretaste.serving.rules.config import RuleSet
 from foretaste.serving.source_config import CHANGING_KINDS, PRECOMPUTED, SOURCE_KINDS, Part, SourceConfig
+from foretaste.validation import first_fault
 
 DEFAULT_PIPELINE = "shop"
 LEAST_POOL = 100
@@ -329,14 +330,10 @@ def parse_pipeline(
     except RuleError as exc:
         raise RuleError(f"{origin}: {exc.message}", hint=exc.hint, details=exc.details) from exc
     except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        shown = repr(first["input"])
+        fault = first_fault(exc)
+        place, shown = fault.place, repr(fault.value)
         said = f"{place} = {shown}: " if place and len(shown) <= 80 else f"{place}: " if place else ""
-        raise ConfigurationError(
-            f"{origin}: {said}{first['msg'].removeprefix('Value error, ')}",
-            hint=hint,
-        ) from exc
+        raise ConfigurationError(f"{origin}: {said}{fault.message}", hint=hint) from exc
 
 
 def load_pipeline(path: Path | str | None = None) -> PipelineConfig:

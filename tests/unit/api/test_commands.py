@@ -93,11 +93,16 @@ async def test_reload_says_which_version_serves(client, engine):
     ],
 )
 async def test_a_command_that_makes_no_sense_is_refused(client, refused, body):
-    refused(await client.post(COMMANDS, json=body), 422, "invalid_request")
+    before = await listed(client)
+    error = refused(await client.post(COMMANDS, json=body), 422, "invalid_request")
+    assert "command" in error["message"] or "more" in error["message"]
+    assert await listed(client) == before
 
 
 async def test_a_process_that_does_not_train_says_so(client, refused):
-    refused(await client.post(COMMANDS, json={"command": "retrain"}), 409, "conflict")
+    error = refused(await client.post(COMMANDS, json={"command": "retrain"}), 409, "conflict")
+    assert "train" in error["message"]
+    assert (await client.get(COMMANDS)).json()["training"]["is_wanted"] is False
 
 
 async def test_retrain_trains_now_and_the_result_goes_live(home):

@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError
 
+from foretaste.validation import first_fault
+
 FRIENDS = "friends_popular"
 
 
@@ -61,6 +63,5 @@ def check_settings(kind: str, values: Mapping[str, Any]) -> None:
     try:
         settings(**values)
     except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        name, valid = ".".join(map(str, first["loc"])), ", ".join(settings.model_fields)
-        raise ValueError(f"{name} = {first['input']!r} of kind {kind!r}: {first['msg']} (it has {valid})") from exc
+        fault, valid = first_fault(exc), ", ".join(settings.model_fields)
+        raise ValueError(f"{fault.place} = {fault.value!r} of kind {kind!r}: {fault.message} (it has {valid})") from exc

@@ -6,6 +6,7 @@ from foretaste.serving.cold.arrivals import ArrivalsMaker
 from foretaste.serving.cold.circles import Circles
 from foretaste.serving.cold.friends import friends_maker
 from foretaste.serving.cold.interests import InterestsMaker
+from foretaste.serving.cold.kinds import FRIENDS
 from foretaste.serving.pipeline.parts import SourceMaker
 
 
@@ -14,5 +15,5 @@ def cold_sources(circles: Circles) -> Mapping[str, SourceMaker]:
     return {
         "arrivals": ArrivalsMaker(),
         "interests": InterestsMaker(),
-        "friends_popular": friends_maker(circles),
+        FRIENDS: friends_maker(circles),
     }

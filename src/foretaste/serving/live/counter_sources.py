@@ -11,7 +11,7 @@ from foretaste.serving.live.catalogue import Catalogue
 from foretaste.serving.live.counters import MOST_RANKINGS, LiveCounters, Ranked
 from foretaste.serving.live.groups import LIVE_KINDS, LiveSourceConfig, groups_of
 from foretaste.serving.pipeline.parts import Mask, Source, SourceMaker
-from foretaste.serving.pipeline.sources import seen_rows
+from foretaste.serving.pipeline.sources import refused_rows
 from foretaste.serving.source_config import SourceConfig
 
 Rows = npt.NDArray[np.int32]
@@ -49,8 +49,7 @@ class CounterSource:
         self, counters: LiveCounters, query: Query, k: int, mask: Mask, now: float
     ) -> tuple[Rows, npt.NDArray[np.float64]]:
         known = self._known(counters, query, now)
-        excluded = self._catalogue.items.rows(sorted(query.exclude))
-        refused = np.concatenate([excluded, seen_rows(query, self._bundle, self._catalogue)])
+        refused = refused_rows(query, self._bundle, self._catalogue)
         ask = counters.trending if self._kind == "live_trending" else counters.popular
         for everything in (False, True):
             ranked = ask(known, smoothing=self._parameters.smoothing, now=now, everything=everything)

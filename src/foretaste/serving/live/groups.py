@@ -6,6 +6,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
+from foretaste.validation import first_fault
+
 LIVE_KINDS = ("live_popular", "live_trending", "context_popular", "segment_popular")
 """Kinds of sources that live counters feed."""
 MAX_VALUE = 64
@@ -78,9 +80,8 @@ class LiveSourceConfig(BaseModel):
         try:
             return cls(**parameters)
         except ValidationError as exc:
-            first = exc.errors(include_url=False)[0]
-            name = ".".join(map(str, first["loc"]))
-            raise ValueError(f"{name} = {first['input']!r}: {first['msg']}") from exc
+            fault = first_fault(exc)
+            raise ValueError(f"{fault.place} = {fault.value!r}: {fault.message}") from exc
 
     def wanted(self, kind: str, config: CountersConfig) -> tuple[str, ...]:
         """The keys by which a source of this kind counts."""

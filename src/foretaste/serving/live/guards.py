@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 from foretaste.errors import ConfigurationError
 from foretaste.serving.live.figures import Figures
 from foretaste.serving.live.rollout_state import Stage
+from foretaste.validation import first_fault
 
 PLAIN_SAMPLES = 20
 """Lists after which a version that fails every second time is sent back."""
@@ -66,10 +67,9 @@ class RolloutConfig(BaseModel):
         try:
             return RolloutConfig.model_validate({**self.model_dump(), **values})
         except ValidationError as exc:
-            first = exc.errors(include_url=False)[0]
-            name = ".".join(map(str, first["loc"]))
+            fault = first_fault(exc)
             raise ConfigurationError(
-                f"rollout: {name} = {first['input']!r}: {first['msg']}",
+                f"rollout: {fault.place} = {fault.value!r}: {fault.message}",
                 hint=f"valid limits: {', '.join(RolloutConfig.model_fields)}",
             ) from exc
 

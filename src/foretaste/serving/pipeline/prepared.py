@@ -9,7 +9,7 @@ from foretaste.serving.live.bundle import Bundle
 from foretaste.serving.live.catalogue import Catalogue
 from foretaste.serving.live.prepared import PreparedLists
 from foretaste.serving.pipeline.parts import Mask
-from foretaste.serving.pipeline.sources import seen_rows
+from foretaste.serving.pipeline.sources import refused_rows
 from foretaste.serving.source_config import SourceConfig
 
 
@@ -33,10 +33,7 @@ class PreparedSource:
         at = np.maximum(rows, 0)
         kept = (rows >= 0) & (allowed[at] if allowed.ndim == 1 else np.take_along_axis(allowed, at, axis=1))
         for b, query in enumerate(queries):
-            refused = seen_rows(query, self._bundle, self._catalogue)
-            if query.exclude:
-                refused = np.concatenate([refused, self._catalogue.items.rows(sorted(query.exclude))])
-            kept[b] &= ~np.isin(rows[b], refused)
+            kept[b] &= ~np.isin(rows[b], refused_rows(query, self._bundle, self._catalogue))
         order = np.argsort(~kept, axis=1, kind="stable")[:, :k]
         rows = np.take_along_axis(np.where(kept, rows, np.int32(-1)), order, axis=1)
         scores = np.take_along_axis(np.where(kept, scores, np.float32(np.nan)), order, axis=1)

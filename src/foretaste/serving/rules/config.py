@@ -23,6 +23,7 @@ from foretaste.serving.rules.checking import check
 from foretaste.serving.rules.functions import Face
 from foretaste.serving.rules.language import parse
 from foretaste.serving.rules.nodes import Node
+from foretaste.validation import first_fault
 
 MAX_RULES = 500
 MAX_ITEMS = 10_000
@@ -332,14 +333,14 @@ def _parsed(place: int, value: object) -> Rule:
     try:
         rule: Rule = _ADAPTER.validate_python(value)
     except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
+        fault = first_fault(exc)
         name = value.get("name") if isinstance(value, Mapping) else None
         where = f"rules[{place}]" + (f" ({str(name)[:60]!r})" if name else "")
-        field = ".".join(str(part) for part in first["loc"][1:] if part not in _BRANCHES)
-        shown = repr(first["input"])
+        field = ".".join(str(part) for part in fault.location[1:] if part not in _BRANCHES)
+        shown = repr(fault.value)
         said = f", {field} = {shown}" if field and len(shown) <= 80 else f", {field}" if field else ""
         raise RuleError(
-            f"{where}{said}: {first['msg'].removeprefix('Value error, ')}",
+            f"{where}{said}: {fault.message}",
             hint="see docs/serving/rules.md for the kinds of rules",
             details={"rule": place, "field": field},
         ) from exc

@@ -69,10 +69,12 @@ async def test_context_and_segments_decide_whose_actions_count(counted):
     await counted.record_events(takes([f"g{n}" for n in range(9)], "p-001", context={"device": "tv"}))
     await counted.record_events(takes([f"h{n}" for n in range(12)], "p-002", context={"device": "phone"}))
     await counted.record_events(takes([f"gold-{n}" for n in range(4)], "p-003", context={"device": "desk"}))
-    await first_items(counted, "newcomer", "p-001", scenario="here", context={"device": "tv", "hour": "any"})
-    await first_items(counted, "newcomer", "p-002", scenario="here", context={"device": "phone", "hour": "any"})
-    await first_items(counted, "gold-4", "p-003", scenario="peers")
-    await first_items(counted, "newcomer", "p-002", scenario="peers")  # of whom nothing is known: everybody's
+    tv = await first_items(counted, "newcomer", "p-001", scenario="here", context={"device": "tv", "hour": "any"})
+    phone = await first_items(counted, "newcomer", "p-002", scenario="here", context={"device": "phone", "hour": "any"})
+    assert {*tv.sources, *phone.sources} == {"context_popular"}
+    gold = await first_items(counted, "gold-4", "p-003", scenario="peers")
+    stranger = await first_items(counted, "newcomer", "p-002", scenario="peers")  # nothing known: everybody's
+    assert {*gold.sources, *stranger.sources} == {"segment_popular"}
 
 
 async def test_a_worker_that_starts_counts_the_newest_events_of_the_store(settings, counted):
