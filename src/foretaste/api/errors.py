@@ -17,6 +17,8 @@ from foretaste.logs import get_logger
 STATUS = {"corrupt_state": 409, "model_training": 409, "model": 409}
 """Statuses that differ from the error's own: a version that cannot be served conflicts with the wish to promote it."""
 _MAX_VALUE = 120
+_NO_FIELDS = frozenset({"body", "query", "path", "header", "constrained-str", "str", "int", "float"})
+"""Parts of a place that are no fields: where a value came from, and the types that it may have."""
 log = get_logger(__name__)
 
 
@@ -125,12 +127,14 @@ def invalid_request(error: ValidationError | RequestValidationError) -> InvalidR
     """A failed validation as one readable error: the field, its value and what is allowed."""
     found = []
     for part in error.errors():
-        place = [str(p) for p in part["loc"] if p not in {"body", "query", "path", "header"}]
-        found.append({"field": ".".join(place) or "body", "value": _shown(part.get("input")), "problem": part["msg"]})
+        place = [str(p) for p in part["loc"] if p not in _NO_FIELDS]
+        value = None if part["type"] == "missing" else _shown(part.get("input"))  # the input is all that is around it
+        found.append({"field": ".".join(place) or "body", "value": value, "problem": part["msg"]})
     first = found[0]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    said = "is missing" if first["value"] is None else f"= {first['value']}: {first['problem']}"
     return InvalidRequestError(
-        f"{first['field']} = {first['value']}: {first['problem']}{more}",
+        f"{first['field']} {said}{more}",
         hint="see /docs for what is allowed",
         details={"errors": found[:20]},
     )

@@ -155,3 +155,22 @@ async def test_an_application_of_settings_opens_and_closes_its_own_engine(home):
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
     async with app.router.lifespan_context(app), client:
         assert (await client.get("/ready")).status_code == 200
+
+
+@pytest.mark.parametrize("context", ["{bad", "", "[1]", "7", "null", '{"a": NaN}', "\ud83d"])
+async def test_a_context_that_is_no_object_is_refused_with_what_was_sent(client, context):
+    sent = context.encode("utf-8", "surrogatepass")
+    error = check_form(await client.get(LIST, params={"context": sent}), 422, "invalid_request")
+    assert error["message"].startswith("context = ")
+    assert "device" in error["hint"]
+
+
+async def test_a_field_that_is_missing_is_called_so(client):
+    assert check_form(await client.get("/api/v1/onboarding"), 422, "invalid_request")["message"] == "user_id is missing"
+
+
+async def test_a_field_of_several_types_is_named_by_itself(client):
+    error = check_form(
+        await client.post("/api/v1/onboarding", json={"user_id": "", "answers": []}), 422, "invalid_request"
+    )
+    assert error["message"].startswith("user_id = '': ")

@@ -1,6 +1,7 @@
 """Events in, live lists out: what some people do changes what others see, without training."""
 
 import asyncio
+import json
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ PIPELINE = {
     "models": {"popular": {"kind": "popular"}},
     "sources": [{"kind": "live_popular"}],
     "fallback": {"chain": ["popular"]},
+    "scenarios": {"here": {"sources": [{"kind": "context_popular", "keys": ["device"]}]}},
 }
 
 
@@ -44,3 +46,20 @@ async def test_what_many_buy_leads_the_next_list_of_somebody_else(live_client):
     figures = (await live_client.get("/metrics")).text
     assert "foretaste_followed_events_total 300.0" in figures
     assert "foretaste_follower_lag_seconds" in figures
+
+
+async def test_the_context_of_a_request_decides_whose_actions_count(live_client):
+    for device, item_id in (("tv", "p-021"), ("phone", "p-022")):
+        context = {"device": device}
+        events = [
+            {"user_id": f"{device}-{n}", "item_id": item_id, "type": "purchase", "context": context} for n in range(200)
+        ]
+        assert (await live_client.post("/api/v1/interactions", json=events)).json()["stored"] == 200
+        for n in range(200):
+            asked = {"limit": 5, "scenario": "here", "context": json.dumps(context)}
+            answer = await live_client.get(f"/api/v1/recommendations/user/{device}-onlooker-{n}", params=asked)
+            first = answer.json()["items"][0]
+            if first["item_id"] == item_id:
+                break
+            await asyncio.sleep(0.01)
+        assert (first["item_id"], first["source"]) == (item_id, "context_popular")

@@ -11,6 +11,7 @@ from foretaste.api.documents import body, errors
 from foretaste.api.errors import json_response, request_id
 from foretaste.api.routes.shared import (
     Category,
+    Context,
     Exclude,
     Explain,
     Limit,
@@ -18,6 +19,7 @@ from foretaste.api.routes.shared import (
     Trace,
     TraceItems,
     answered,
+    context_of,
     engine_of,
     need,
     traced,
@@ -42,6 +44,7 @@ async def recommend_user(
     scenario: Scenario = "default",
     category: Category = None,
     exclude: Exclude = None,
+    context: Context = None,
     trace: Trace = False,
     trace_items: TraceItems = None,
 ) -> Response:
@@ -50,6 +53,7 @@ async def recommend_user(
     A user of whom nothing is known gets what is popular, and `fallback` says `cold_user`. With `trace` the list is made
     anew, and `trace` says of the items in `trace_items` why they are where they are, or what left them out.
     """
+    known = context_of(context)
     if trace:
         need(request, "admin", "trace")
         made = await engine_of(request).trace(
@@ -57,13 +61,14 @@ async def recommend_user(
             limit,
             item_ids=trace_items or (),
             scenario=scenario,
+            context=known,
             exclude=exclude or (),
             category=category,
             explain=explain,
         )
         return traced(request, made)
     answer = await engine_of(request).recommend(
-        user_id, limit, scenario=scenario, exclude=exclude or (), category=category, explain=explain
+        user_id, limit, scenario=scenario, context=known, exclude=exclude or (), category=category, explain=explain
     )
     return answered(request, answer)
 

@@ -3,10 +3,11 @@
 from dataclasses import asdict
 from typing import Annotated, Any, cast
 
+import orjson
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from foretaste.api.errors import ForbiddenError, error_body, json_response, request_id
+from foretaste.api.errors import ForbiddenError, InvalidRequestError, error_body, json_response, request_id
 from foretaste.serving.access import Principal
 from foretaste.serving.answers import Answer, Traced, WriteResult
 from foretaste.serving.cache import TAIL, head_of
@@ -19,7 +20,14 @@ Category = Annotated[str | None, Query(max_length=256, description="Only items o
 Exclude = Annotated[
     list[str] | None, Query(max_length=1000, description="Item ids that may not be in the list; may be repeated.")
 ]
-
+Context = Annotated[
+    str | None,
+    Query(
+        max_length=4000,
+        description="What is known of the moment, as a JSON object: rules, rankings and sources may use it.",
+        examples=['{"device": "phone"}'],
+    ),
+]
 Trace = Annotated[
     bool, Query(description="Say how the list came about: times, and each item's way through the stages.")
 ]
@@ -27,6 +35,8 @@ TraceItems = Annotated[
     list[str] | None,
     Query(max_length=100, description="Items to trace, may be repeated; by default the list and the next candidates."),
 ]
+
+_CONTEXT_HINT = """send an object, URL-encoded, such as context={"device":"phone"}"""
 
 
 def engine_of(request: Request) -> Engine:
@@ -37,6 +47,23 @@ def engine_of(request: Request) -> Engine:
 def principal_of(request: Request) -> Principal:
     """Who asks, as the gate found out."""
     return cast(Principal, request.scope["principal"])
+
+
+def context_of(text: str | None) -> dict[str, Any]:
+    """The context that a query string names.
+
+    Raises:
+        InvalidRequestError: it is no JSON object.
+    """
+    if text is None:
+        return {}
+    try:
+        found = orjson.loads(text.encode("utf-8", "surrogatepass"))
+    except orjson.JSONDecodeError as exc:
+        raise InvalidRequestError(f"context = {text[:80]!r} is no valid JSON: {exc}", hint=_CONTEXT_HINT) from exc
+    if not isinstance(found, dict):
+        raise InvalidRequestError(f"context = {text[:80]!r} is no JSON object", hint=_CONTEXT_HINT)
+    return found
 
 
 def need(request: Request, scope: str, what: str) -> None:
