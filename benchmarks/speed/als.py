@@ -108,7 +108,7 @@ def _rows(matrix: sparse.csr_array, factors: int, case: str, *, is_long: bool = 
     case = f"{case}, {factors} factors"
     yield speed_row(
         "als",
-        peer=min(peer_s, *(seconds for _, seconds in rounds)),
+        peer=min([peer_s, *(seconds for _, seconds in rounds)]),
         peer_name="implicit (CG)",
         case=case,
         note=f"loss {target:.6g} in {PEER_ITERATIONS} iterations, ours {reached:.6g} in {epochs}",
