@@ -35,6 +35,7 @@ async def another(engine, name="green", regularization=6.0):
             "sources": [{"model": name, "k": 20}],
             "fallback": {"chain": ["popular"]},
             "rollout": QUICK,
+            "deadlines": dict.fromkeys(("candidates_ms", "total_ms"), 60_000),  # a busy machine makes nothing late
         }
     )
     return (await train(engine.records, engine.artifacts, pipeline, promote=False, evaluate=False)).version
